@@ -1,0 +1,2 @@
+//! Benchmarks of anymetal against its peers.
+fn main() {}

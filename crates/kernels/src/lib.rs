@@ -1,0 +1,14 @@
+//! Native CPU kernels on plain slices.
+//!
+//! A kernel takes slices, layouts and sizes; it knows nothing of arrays, graphs or devices.
+//! Every kernel is chosen at run time for the CPU's instruction set ([`simd::Level`]) and may
+//! spread its work over the thread pool ([`par`]). Results are the same for a given level and
+//! thread count.
+//!
+//! `unsafe` code is confined to the modules `simd` and `par`.
+
+pub mod data;
+pub mod par;
+pub mod simd;
+
+pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};

@@ -1,0 +1,1 @@
+//! Executors for the kernel IR of `anymetal-msl`.
