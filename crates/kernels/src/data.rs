@@ -61,6 +61,12 @@ macro_rules! dtypes {
             const DTYPE: Dtype = Dtype::$variant;
             fn wrap(s: &[Self]) -> Slice<'_> { Slice::$variant(s) }
             fn wrap_mut(s: &mut [Self]) -> SliceMut<'_> { SliceMut::$variant(s) }
+            fn unwrap(s: Slice<'_>) -> Option<&[Self]> {
+                match s { Slice::$variant(s) => Some(s), _ => None }
+            }
+            fn unwrap_mut(s: SliceMut<'_>) -> Option<&mut [Self]> {
+                match s { SliceMut::$variant(s) => Some(s), _ => None }
+            }
         })*
 
         /// A read-only slice of any dtype.
@@ -143,6 +149,10 @@ pub trait Element: Pod + Send + Sync + 'static {
     fn wrap(s: &[Self]) -> Slice<'_>;
     /// A typed slice as a [`SliceMut`].
     fn wrap_mut(s: &mut [Self]) -> SliceMut<'_>;
+    /// The typed slice in a [`Slice`] of this dtype.
+    fn unwrap(s: Slice<'_>) -> Option<&[Self]>;
+    /// The typed slice in a [`SliceMut`] of this dtype.
+    fn unwrap_mut(s: SliceMut<'_>) -> Option<&mut [Self]>;
 }
 
 dtypes! {

@@ -7,8 +7,11 @@
 //!
 //! `unsafe` code is confined to the modules `simd` and `par`.
 
+#[macro_use]
 pub mod data;
+pub mod elementwise;
 pub mod par;
 pub mod simd;
+mod stage;
 
 pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};

@@ -3,6 +3,10 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+mod dispatch;
+
+pub(crate) use dispatch::{Isa, Kernel, dispatch};
+
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
