@@ -90,6 +90,11 @@ macro_rules! dtypes {
                 match self { $(Slice::$variant(s) => s.len()),* }
             }
 
+            /// The elements' bytes.
+            pub fn bytes(&self) -> &'a [u8] {
+                match *self { $(Slice::$variant(s) => bytemuck::cast_slice(s)),* }
+            }
+
             /// Bytes as elements of `dtype`; `None` if they are misaligned or of another length.
             pub fn from_bytes(dtype: Dtype, bytes: &'a [u8]) -> Option<Self> {
                 Some(match dtype {
@@ -107,6 +112,11 @@ macro_rules! dtypes {
             /// Number of elements.
             pub fn len(&self) -> usize {
                 match self { $(SliceMut::$variant(s) => s.len()),* }
+            }
+
+            /// The elements' bytes.
+            pub fn into_bytes(self) -> &'a mut [u8] {
+                match self { $(SliceMut::$variant(s) => bytemuck::cast_slice_mut(s)),* }
             }
 
             /// The same elements, read-only.

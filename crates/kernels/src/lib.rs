@@ -9,6 +9,7 @@
 
 #[macro_use]
 pub mod data;
+pub mod copy;
 pub mod elementwise;
 pub mod par;
 pub mod simd;

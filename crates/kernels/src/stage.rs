@@ -7,6 +7,36 @@ use crate::data::{Complex64, Element, Layout, Shape, Slice, Strides, bf16, f16};
 use crate::simd::{self, Isa, Kernel, Level};
 use crate::{Bool, par};
 
+/// Runs `$body` with `$B` bound to a type of the dtype's size: moving elements needs no more.
+macro_rules! with_bits {
+    ($dtype:expr, $B:ident => $body:expr) => {
+        match ($dtype, $dtype.size()) {
+            (crate::Dtype::Complex64, _) => {
+                type $B = crate::Complex64;
+                $body
+            }
+            (_, 1) => {
+                type $B = u8;
+                $body
+            }
+            (_, 2) => {
+                type $B = u16;
+                $body
+            }
+            (_, 4) => {
+                type $B = u32;
+                $body
+            }
+            _ => {
+                type $B = u64;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use with_bits;
+
 /// Elements staged at a time.
 pub(crate) const BLOCK: usize = 1024;
 
