@@ -12,6 +12,7 @@ pub mod data;
 pub mod copy;
 pub mod elementwise;
 pub mod par;
+pub mod reduce;
 pub mod simd;
 mod stage;
 

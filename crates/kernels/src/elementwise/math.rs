@@ -5,7 +5,7 @@ use crate::simd::Isa;
 use crate::stage::Compute;
 
 /// A floating-point compute type with its functions.
-pub(super) trait Math:
+pub(crate) trait Math:
     Compute
     + PartialOrd
     + Neg<Output = Self>

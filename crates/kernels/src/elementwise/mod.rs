@@ -19,6 +19,7 @@ use crate::data::{bf16, f16};
 use crate::stage::{self, BLOCK, Compute, Stage, blocks, emit, spread, typed_mut, with_block};
 use crate::{Bool, simd};
 
+pub(crate) use math::Math;
 pub use select::select;
 
 /// Operations on one element.
