@@ -3,8 +3,10 @@
 use bytemuck::Pod;
 
 use crate::data::{Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
-use crate::stage::with_bits;
-use crate::stage::{self, Compute, Cursor, GRAIN, Stage, blocks, emit, spread, with_block};
+use crate::stage::{
+    self, Compute, Cursor, GRAIN, Stage, bits, bits_mut, blocks, emit, spread, with_bits,
+    with_block,
+};
 use crate::{Bool, Complex64, par};
 
 /// One value of any dtype, wide enough for each kind.
@@ -98,16 +100,6 @@ pub fn copy_into(x: Slice<'_>, lx: &Layout, out: SliceMut<'_>, lout: &Layout) {
             place(x, out, &collapsed_together(lx, lout));
         }
     })
-}
-
-/// The elements as unsigned integers of their size (complex numbers as they are).
-pub(crate) fn bits<B: Pod>(x: Slice<'_>) -> &[B] {
-    bytemuck::cast_slice(x.bytes())
-}
-
-/// The same, writable.
-pub(crate) fn bits_mut<B: Pod>(x: SliceMut<'_>) -> &mut [B] {
-    bytemuck::cast_slice_mut(x.into_bytes())
 }
 
 /// Row-major copy from a collapsed layout.

@@ -11,7 +11,9 @@
 pub mod data;
 pub mod copy;
 pub mod elementwise;
+pub mod index;
 pub mod par;
+pub mod random;
 pub mod reduce;
 pub mod simd;
 mod stage;

@@ -3,7 +3,9 @@
 //! stack, in and out. Strided views are read block by block in row-major order, so operations see
 //! contiguous slices of compute types only.
 
-use crate::data::{Complex64, Element, Layout, Shape, Slice, Strides, bf16, f16};
+use bytemuck::Pod;
+
+use crate::data::{Complex64, Element, Layout, Shape, Slice, SliceMut, Strides, bf16, f16};
 use crate::simd::{self, Isa, Kernel, Level};
 use crate::{Bool, par};
 
@@ -264,7 +266,15 @@ pub(crate) fn typed_mut<T: Element>(x: SliceMut<'_>) -> &mut [T] {
     T::unwrap_mut(x).unwrap_or_else(|| panic!("expected {} elements, got {dtype}", T::DTYPE))
 }
 
-use crate::data::SliceMut;
+/// The elements as unsigned integers of their size (complex numbers as they are).
+pub(crate) fn bits<B: Pod>(x: Slice<'_>) -> &[B] {
+    bytemuck::cast_slice(x.bytes())
+}
+
+/// The same, writable.
+pub(crate) fn bits_mut<B: Pod>(x: SliceMut<'_>) -> &mut [B] {
+    bytemuck::cast_slice_mut(x.into_bytes())
+}
 
 struct View<'a, T> {
     data: &'a [T],
