@@ -2,10 +2,10 @@
 
 use std::fmt::Debug;
 
+use crate::Array;
 use crate::array::eval::EvalContext;
 use crate::device::Spec;
 use crate::error::{Error, Result};
-use crate::Array;
 
 /// An operation of the graph: its shape rule, its evaluation and its transformations.
 ///

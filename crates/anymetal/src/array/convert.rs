@@ -97,7 +97,9 @@ impl Array {
         match Array::from_slice(&[value], &[]) {
             Ok(array) => array,
             // Without memory for one number nothing can go on: report it where it is used.
-            Err(error) => Array::failed(crate::device::Spec::new([].as_slice(), T::Stored::DTYPE), error),
+            Err(error) => {
+                Array::failed(crate::device::Spec::new([].as_slice(), T::Stored::DTYPE), error)
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Arrays: handles to outputs of a lazy graph.
 
 pub(crate) mod convert;
-pub mod dtype;
+pub(crate) mod dtype;
 pub(crate) mod eval;
 pub(crate) mod node;
 
@@ -77,12 +77,13 @@ impl Array {
     /// Records an operation with a single output whose shape and dtype are already checked.
     pub(crate) fn record(
         operation: impl Operation,
-        inputs: impl Into<node::NodeInputs>,
+        inputs: impl IntoIterator<Item = Array>,
         shape: impl Into<Shape>,
         dtype: Dtype,
     ) -> Array {
         let spec = Spec::new(shape, dtype);
-        node::record_one(Box::new(operation), inputs.into(), spec, Stream::current())
+        let inputs = inputs.into_iter().collect();
+        node::record_one(Box::new(operation), inputs, spec, Stream::current())
     }
 
     /// An array whose values are known.

@@ -27,15 +27,9 @@ pub(crate) struct Output {
 
 /// What an output is made by, and how far that is.
 pub(crate) struct Slot {
-    pub(crate) link: Option<Link>,
+    /// The node it is an output of, while its graph is needed.
+    pub(crate) node: Option<Arc<Node>>,
     pub(crate) state: State,
-}
-
-/// A node and which of its outputs this is.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) node: Arc<Node>,
-    pub(crate) index: usize,
 }
 
 /// The value of an output.
@@ -72,21 +66,21 @@ impl Output {
     pub(crate) fn ready(view: View) -> Output {
         let spec = Spec { shape: view.layout.shape.clone(), dtype: view.dtype };
         let state = State::Ready { views: SmallVec::from_iter([view]), event: None };
-        Output { spec, traced: false, slot: Mutex::new(Slot { link: None, state }) }
+        Output { spec, traced: false, slot: Mutex::new(Slot { node: None, state }) }
     }
 
     pub(crate) fn placeholder(spec: Spec) -> Output {
-        let slot = Mutex::new(Slot { link: None, state: State::Abstract });
+        let slot = Mutex::new(Slot { node: None, state: State::Abstract });
         Output { spec, traced: true, slot }
     }
 
     pub(crate) fn failed(spec: Spec, error: Error) -> Output {
-        let slot = Mutex::new(Slot { link: None, state: State::Failed(Arc::new(error)) });
+        let slot = Mutex::new(Slot { node: None, state: State::Failed(Arc::new(error)) });
         Output { spec, traced: false, slot }
     }
 
     fn pending(spec: Spec, traced: bool) -> Output {
-        Output { spec, traced, slot: Mutex::new(Slot { link: None, state: State::Pending }) }
+        Output { spec, traced, slot: Mutex::new(Slot { node: None, state: State::Pending }) }
     }
 
     /// The slot. Its mutex is only held for moments and never while something runs, so a
@@ -102,24 +96,24 @@ impl Output {
     /// The node that must run for this output, if it has not.
     pub(crate) fn pending_node(&self) -> Option<Arc<Node>> {
         let slot = self.lock();
-        match (&slot.state, &slot.link) {
-            (State::Pending, Some(link)) => Some(link.node.clone()),
+        match (&slot.state, &slot.node) {
+            (State::Pending, Some(node)) => Some(node.clone()),
             _ => None,
         }
     }
 
     /// The node of this output, evaluated or not, if the graph is still there.
-    pub(crate) fn link(&self) -> Option<Link> {
-        self.lock().link.clone()
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.lock().node.clone()
     }
 
     /// Sets the value, and cuts the output from its graph unless that must stay.
     pub(crate) fn settle(&self, state: State, keep_graph: bool) {
         let mut slot = self.lock();
         slot.state = state;
-        let link = if keep_graph { None } else { slot.link.take() };
+        let node = if keep_graph { None } else { slot.node.take() };
         drop(slot);
-        drop(link);
+        drop(node);
     }
 }
 
@@ -141,8 +135,8 @@ pub(crate) fn record(
     let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
     let claim = AtomicU8::new(UNCLAIMED);
     let node = Arc::new(Node { operation, inputs, outputs, specs, stream, claim });
-    for (index, array) in arrays.iter().enumerate() {
-        array.0.lock().link = Some(Link { node: node.clone(), index });
+    for array in &arrays {
+        array.0.lock().node = Some(node.clone());
     }
     arrays
 }
@@ -175,7 +169,7 @@ fn record_output(
     let outputs = SmallVec::from_iter([Arc::downgrade(&array.0)]);
     let claim = AtomicU8::new(UNCLAIMED);
     let node = Arc::new(Node { operation, inputs, outputs, specs: Vec::new(), stream, claim });
-    array.0.lock().link = Some(Link { node, index: 0 });
+    array.0.lock().node = Some(node);
     array
 }
 

@@ -20,8 +20,14 @@ pub struct Buffer(Arc<Owner>);
 enum Owner {
     Pool(Block),
     /// A part of a memory-mapped file, or memory of another library.
-    Foreign { bytes: Box<dyn AsRef<[u8]> + Send + Sync> },
-    Device { space: Space, len: usize, handle: Box<dyn Any + Send + Sync> },
+    Foreign {
+        bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    },
+    Device {
+        space: Space,
+        len: usize,
+        handle: Box<dyn Any + Send + Sync>,
+    },
 }
 
 /// Bytes that only this value can reach.
@@ -158,8 +164,9 @@ impl View {
     pub fn slice(&self) -> Result<Slice<'_>> {
         let bytes = self.buffer.host_bytes()?;
         let whole = bytes.len() / self.dtype.size() * self.dtype.size();
-        Slice::from_bytes(self.dtype, &bytes[..whole])
-            .ok_or_else(|| Error::runtime("buffer", format!("memory not aligned for {}", self.dtype)))
+        Slice::from_bytes(self.dtype, &bytes[..whole]).ok_or_else(|| {
+            Error::runtime("buffer", format!("memory not aligned for {}", self.dtype))
+        })
     }
 
     /// The same elements with `layout` in place of the present one. The caller promises that it

@@ -7,6 +7,7 @@
 
 mod buffer;
 pub(crate) mod cpu;
+mod cpu_fast;
 pub mod fake;
 pub(crate) mod pool;
 mod primitive;
@@ -18,8 +19,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use smallvec::SmallVec;
 
-pub use buffer::{Buffer, BufferMut, View};
 pub(crate) use buffer::broadcast_layout;
+pub use buffer::{Buffer, BufferMut, View};
 pub use pool::{
     active_memory, cache_limit, cache_memory, clear_cache, memory_limit, peak_memory,
     reset_peak_memory, set_cache_limit, set_memory_limit,

@@ -5,7 +5,7 @@
 
 use anymetal_kernels::elementwise::{BinaryOp, UnaryOp};
 use anymetal_kernels::index::ScatterOp;
-use anymetal_kernels::reduce::{ArgReduceOp, ReduceOp};
+use anymetal_kernels::reduce::{ArgOp, ReduceOp};
 
 use crate::Layout;
 
@@ -46,7 +46,7 @@ pub enum Primitive {
     /// `[x]`: position of the extreme value along an axis, as `uint32`.
     ArgReduce {
         /// Which extreme.
-        op: ArgReduceOp,
+        op: ArgOp,
         /// The axis.
         axis: usize,
     },

@@ -1,6 +1,9 @@
 //! Comparing whole arrays.
 
-use super::{Axes, add, all, binary::nan_equal, equal, less_equal, logical_and, logical_or, multiply, scalar, subtract};
+use super::{
+    Axes, add, all, binary::nan_equal, equal, less_equal, logical_and, logical_or, multiply,
+    scalar, subtract,
+};
 use crate::Array;
 use crate::array::dtype::promote;
 use crate::error::Result;

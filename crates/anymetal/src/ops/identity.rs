@@ -1,10 +1,10 @@
 //! Operations that change nothing but the graph.
 
+use crate::Array;
 use crate::array::eval::EvalContext;
 use crate::device::Spec;
 use crate::error::Result;
 use crate::operation::{Jvp, Operation, Vjp};
-use crate::Array;
 
 /// A new name for an array; transformations trace from such names.
 #[derive(Debug)]

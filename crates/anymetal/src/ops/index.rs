@@ -4,9 +4,7 @@ use anymetal_kernels::index::ScatterOp;
 use smallvec::SmallVec;
 
 use super::shape::reshaped;
-use super::{
-    arange, broadcast_shapes, broadcast_to, resolve_axis, with_leading, zeros_like,
-};
+use super::{arange, broadcast_shapes, broadcast_to, resolve_axis, with_leading, zeros_like};
 use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
 use crate::error::{Error, Result, ShapeText};
@@ -29,8 +27,8 @@ pub fn gather(
     slice_sizes: &[usize],
 ) -> Result<Array> {
     let (indices, axes) = check("gather", x, indices, axes)?;
-    let fits = slice_sizes.len() == x.ndim()
-        && slice_sizes.iter().zip(x.shape()).all(|(s, n)| s <= n);
+    let fits =
+        slice_sizes.len() == x.ndim() && slice_sizes.iter().zip(x.shape()).all(|(s, n)| s <= n);
     if !fits {
         return Err(Error::shape(
             "gather",
@@ -81,12 +79,7 @@ pub fn scatter(
 ///
 /// # Errors
 /// As [`scatter`].
-pub fn scatter_add(
-    x: &Array,
-    indices: &[Array],
-    updates: &Array,
-    axes: &[isize],
-) -> Result<Array> {
+pub fn scatter_add(x: &Array, indices: &[Array], updates: &Array, axes: &[isize]) -> Result<Array> {
     scatter(ScatterOp::Add, x, indices, updates, axes)
 }
 
@@ -107,11 +100,8 @@ pub fn take(x: &Array, indices: &Array, axis: Option<isize>) -> Result<Array> {
     let picked = gather_axes(&x, std::slice::from_ref(indices), &[axis])?;
     // The index axes come first; the axes before `axis` belong before them.
     let n = indices.ndim();
-    let order: Vec<isize> = (n..n + axis)
-        .chain(0..n)
-        .chain(n + axis..picked.ndim())
-        .map(|a| a as isize)
-        .collect();
+    let order: Vec<isize> =
+        (n..n + axis).chain(0..n).chain(n + axis..picked.ndim()).map(|a| a as isize).collect();
     if order.is_empty() { Ok(picked) } else { super::transpose(&picked, &order) }
 }
 
@@ -251,8 +241,7 @@ impl Operation for Gather {
         let mut grads = vec![None; cx.inputs.len()];
         let zero = zeros_like(x);
         let axes = self.axes.clone();
-        grads[0] =
-            Some(scattered(ScatterOp::Add, &zero, indices.to_vec(), cx.cotangent(), axes));
+        grads[0] = Some(scattered(ScatterOp::Add, &zero, indices.to_vec(), cx.cotangent(), axes));
         Ok(grads)
     }
 
@@ -266,12 +255,7 @@ impl Operation for Gather {
         if !mapped[0] {
             let n = leading(inputs, mapped);
             let indices = with_leading(&inputs[1..], &mapped[1..], n)?;
-            return Ok(vec![gathered(
-                &inputs[0],
-                indices,
-                self.axes.clone(),
-                self.sizes.clone(),
-            )]);
+            return Ok(vec![gathered(&inputs[0], indices, self.axes.clone(), self.sizes.clone())]);
         }
         let n = inputs[0].shape()[0];
         let (indices, axes) = batch_indices(&inputs[1..], &mapped[1..], &self.axes, n)?;
@@ -315,8 +299,7 @@ impl Operation for Scatter {
             ScatterOp::Update => {
                 // What was overwritten has no influence.
                 let (zero, axes) = (zeros_like(updates), self.axes.clone());
-                grads[0] =
-                    Some(scattered(ScatterOp::Update, g, indices.clone(), &zero, axes));
+                grads[0] = Some(scattered(ScatterOp::Update, g, indices.clone(), &zero, axes));
             }
             ScatterOp::Prod | ScatterOp::Max | ScatterOp::Min => {
                 return Err(self.no_transform("vjp"));

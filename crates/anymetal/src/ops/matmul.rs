@@ -51,8 +51,7 @@ pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
             &[a.dtype(), b.dtype()],
         ));
     }
-    let (batch_a, batch_b) =
-        (&left.shape()[..left.ndim() - 2], &right.shape()[..right.ndim() - 2]);
+    let (batch_a, batch_b) = (&left.shape()[..left.ndim() - 2], &right.shape()[..right.ndim() - 2]);
     let batch = broadcast_shapes(batch_a, batch_b)?;
     let with = |x: Array, rows: usize, columns: usize| {
         let mut shape = batch.clone();

@@ -15,6 +15,7 @@ mod shape;
 mod slice;
 mod unary;
 
+pub use anymetal_kernels::index::ScatterOp;
 pub use binary::{
     Operand, add, arctan2, bitwise_and, bitwise_or, bitwise_xor, divide, equal, floor_divide,
     greater, greater_equal, left_shift, less, less_equal, logaddexp, logical_and, logical_or,
@@ -22,11 +23,12 @@ pub use binary::{
 };
 pub use cast::{astype, view};
 pub use compare::{allclose, array_equal, isclose};
-pub use create::{arange, eye, full, linspace, ones, ones_like, scalar, tri, tril, triu, zeros, zeros_like};
+pub use create::{
+    arange, eye, full, linspace, ones, ones_like, scalar, tri, tril, triu, zeros, zeros_like,
+};
 pub(crate) use identity::Identity;
 pub use identity::stop_gradient;
 pub use index::{gather, scatter, scatter_add, take};
-pub use anymetal_kernels::index::ScatterOp;
 pub use join::{concatenate, pad, repeat, split, stack, tile};
 pub use matmul::matmul;
 pub use reduce::{

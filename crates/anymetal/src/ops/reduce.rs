@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use anymetal_kernels::reduce::{ArgReduceOp, ReduceOp};
+use anymetal_kernels::reduce::{ArgOp, ReduceOp};
 
 use super::shape::reshaped;
 use super::{
@@ -181,12 +181,7 @@ pub fn mean<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool) -> Result<
 ///
 /// # Errors
 /// As [`fn@sum`].
-pub fn var<'a>(
-    x: &Array,
-    axes: impl Into<Axes<'a>>,
-    keepdims: bool,
-    ddof: usize,
-) -> Result<Array> {
+pub fn var<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool, ddof: usize) -> Result<Array> {
     let x = floating(x)?;
     let axes = axes.into().resolve("var", x.ndim())?;
     let signed: Vec<isize> = axes.iter().map(|&a| a as isize).collect();
@@ -200,12 +195,7 @@ pub fn var<'a>(
 ///
 /// # Errors
 /// As there.
-pub fn std<'a>(
-    x: &Array,
-    axes: impl Into<Axes<'a>>,
-    keepdims: bool,
-    ddof: usize,
-) -> Result<Array> {
+pub fn std<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool, ddof: usize) -> Result<Array> {
     var(x, axes, keepdims, ddof)?.sqrt()
 }
 
@@ -215,7 +205,7 @@ pub fn std<'a>(
 /// # Errors
 /// An empty array, or an axis out of range.
 pub fn argmax(x: &Array, axis: Option<isize>, keepdims: bool) -> Result<Array> {
-    arg_reduce(ArgReduceOp::ArgMax, "argmax", x, axis, keepdims)
+    arg_reduce(ArgOp::ArgMax, "argmax", x, axis, keepdims)
 }
 
 /// Position of the smallest element; see [`argmax`].
@@ -223,7 +213,7 @@ pub fn argmax(x: &Array, axis: Option<isize>, keepdims: bool) -> Result<Array> {
 /// # Errors
 /// As there.
 pub fn argmin(x: &Array, axis: Option<isize>, keepdims: bool) -> Result<Array> {
-    arg_reduce(ArgReduceOp::ArgMin, "argmin", x, axis, keepdims)
+    arg_reduce(ArgOp::ArgMin, "argmin", x, axis, keepdims)
 }
 
 /// `exp(x) / sum(exp(x))` over axes, floating, without overflow.
@@ -301,8 +291,7 @@ fn reduced(op: ReduceOp, x: &Array, axes: &[usize], keepdims: bool) -> Result<Ar
         return x.astype(dtype);
     }
     let shape: Shape = kept_shape(x.shape(), axes);
-    let out =
-        Array::record(Reduce { op, axes: axes.to_vec() }, [x.clone()], shape.clone(), dtype);
+    let out = Array::record(Reduce { op, axes: axes.to_vec() }, [x.clone()], shape.clone(), dtype);
     if keepdims {
         return Ok(out);
     }
@@ -406,7 +395,7 @@ fn pairwise_product(x: &Array, axes: &[usize]) -> Result<Array> {
 }
 
 fn arg_reduce(
-    op: ArgReduceOp,
+    op: ArgOp,
     name: &'static str,
     x: &Array,
     axis: Option<isize>,
@@ -442,15 +431,15 @@ fn arg_reduce(
 
 #[derive(Debug)]
 struct ArgReduce {
-    op: ArgReduceOp,
+    op: ArgOp,
     axis: usize,
 }
 
 impl Operation for ArgReduce {
     fn name(&self) -> &str {
         match self.op {
-            ArgReduceOp::ArgMax => "argmax",
-            ArgReduceOp::ArgMin => "argmin",
+            ArgOp::ArgMax => "argmax",
+            ArgOp::ArgMin => "argmin",
         }
     }
 

@@ -1,6 +1,8 @@
 //! Choosing between arrays by a condition.
 
-use super::{Operand, broadcast_shapes, broadcast_to, maximum, minimum, scalar, with_leading, zeros_like};
+use super::{
+    Operand, broadcast_shapes, broadcast_to, maximum, minimum, scalar, with_leading, zeros_like,
+};
 use crate::array::dtype::promote;
 use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
@@ -40,11 +42,7 @@ pub fn select<'a>(
 ///
 /// # Errors
 /// If both ends are open, or shapes do not broadcast.
-pub fn clip<'a>(
-    x: &Array,
-    min: Option<Operand<'a>>,
-    max: Option<Operand<'a>>,
-) -> Result<Array> {
+pub fn clip<'a>(x: &Array, min: Option<Operand<'a>>, max: Option<Operand<'a>>) -> Result<Array> {
     if min.is_none() && max.is_none() {
         return Err(Error::value("clip", "At most one of min and max may be None."));
     }

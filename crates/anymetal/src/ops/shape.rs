@@ -69,8 +69,7 @@ pub fn transpose(x: &Array, axes: &[isize]) -> Result<Array> {
         order.extend((0..n).rev());
     } else {
         if axes.len() != n {
-            let message =
-                format!("Received {} axes for array with {n} dimensions.", axes.len());
+            let message = format!("Received {} axes for array with {n} dimensions.", axes.len());
             return Err(Error::value("transpose", message));
         }
         for &axis in axes {
@@ -97,8 +96,7 @@ fn transposed(x: &Array, order: &[usize]) -> Array {
 /// # Errors
 /// An axis out of range.
 pub fn swapaxes(x: &Array, a: isize, b: isize) -> Result<Array> {
-    let (a, b) =
-        (resolve_axis("swapaxes", a, x.ndim())?, resolve_axis("swapaxes", b, x.ndim())?);
+    let (a, b) = (resolve_axis("swapaxes", a, x.ndim())?, resolve_axis("swapaxes", b, x.ndim())?);
     let mut order: SmallVec<[usize; 6]> = (0..x.ndim()).collect();
     order.swap(a, b);
     Ok(transposed(x, &order))
@@ -298,8 +296,7 @@ impl Operation for Reshape {
         }
         let source = cx.take_inputs().remove(0);
         let copy = cx.contiguous(source)?;
-        let layout =
-            Layout { offset: copy.layout.offset, ..Layout::contiguous(&self.0) };
+        let layout = Layout { offset: copy.layout.offset, ..Layout::contiguous(&self.0) };
         cx.alias(0, copy.with_layout(layout));
         Ok(())
     }

@@ -71,7 +71,7 @@ impl Array {
     /// not broadcast.
     pub fn index(&self, index: &[Index]) -> Result<Array> {
         let plan = Plan::new(self, index)?;
-        let part = reshaped(&sliced(self, plan.window), &plan.kept);
+        let part = reshaped(&sliced(self, plan.window.clone()), &plan.kept);
         let part = if plan.arrays.is_empty() {
             part
         } else {
@@ -93,10 +93,8 @@ impl Array {
         let target = self.index(index)?;
         let value = broadcast_to(&value, target.shape())?;
         let axes: SmallVec<[usize; 4]> = plan.new_axes.iter().map(|&a| a as usize).collect();
-        let without: Shape = (0..value.ndim())
-            .filter(|i| !axes.contains(i))
-            .map(|i| value.shape()[i])
-            .collect();
+        let without: Shape =
+            (0..value.ndim()).filter(|i| !axes.contains(i)).map(|i| value.shape()[i]).collect();
         let value = reshaped(&value, &without);
         let window_shape: Shape = plan.window.size.clone();
         if plan.arrays.is_empty() {
@@ -104,8 +102,7 @@ impl Array {
         }
         let part = reshaped(&sliced(self, plan.window.clone()), &plan.kept);
         let value = plan.unplace(&value)?;
-        let part =
-            scatter_axes(ScatterOp::Update, &part, &plan.arrays, &value, &plan.array_axes)?;
+        let part = scatter_axes(ScatterOp::Update, &part, &plan.arrays, &value, &plan.array_axes)?;
         updated(self, &reshaped(&part, &window_shape), plan.window)
     }
 }
@@ -164,8 +161,7 @@ impl Plan {
         let consumed =
             index.iter().filter(|i| !matches!(i, Index::NewAxis | Index::Ellipsis)).count();
         if consumed > x.ndim() {
-            let message =
-                format!("Too many indices for array with {} dimensions.", x.ndim());
+            let message = format!("Too many indices for array with {} dimensions.", x.ndim());
             return Err(Error::Index {
                 op: "index",
                 message,
@@ -240,7 +236,15 @@ impl Plan {
             let shift = if past_arrays { array_shape.len() } else { 0 };
             new_axes.push((before + shift + i) as isize);
         }
-        Ok(Plan { window, kept, arrays, array_axes, place, array_ndim: array_shape.len(), new_axes })
+        Ok(Plan {
+            window,
+            kept,
+            arrays,
+            array_axes,
+            place,
+            array_ndim: array_shape.len(),
+            new_axes,
+        })
     }
 
     /// Moves the index arrays' axes from the front to their place.

@@ -147,8 +147,7 @@ impl Operation for Custom {
                 primals.iter().chain(cotangents).chain(outputs).cloned().collect();
             let mut axes = in_axes.clone();
             axes.resize(p + c + outputs.len(), Some(0));
-            let grads =
-                vmap(|a| rule(&a[..p], &a[p..p + c], &a[p + c..]), &args, &axes, &[])?;
+            let grads = vmap(|a| rule(&a[..p], &a[p..p + c], &a[p + c..]), &args, &axes, &[])?;
             // A primal that all calls share gets the sum of their gradients.
             let grads = grads.into_iter().zip(&in_axes);
             grads

@@ -64,8 +64,7 @@ fn from_vjp(operation: &dyn Operation, cx: &Jvp<'_>) -> Result<Vec<Option<Array>
     let probes: Vec<Option<Array>> =
         cx.outputs.iter().map(|o| o.as_ref().map(|o| node::trace(&ops::zeros_like(o)))).collect();
     let wanted: Vec<bool> = cx.tangents.iter().map(Option::is_some).collect();
-    let rule =
-        Vjp { inputs: cx.inputs, outputs: cx.outputs, cotangents: &probes, wanted: &wanted };
+    let rule = Vjp { inputs: cx.inputs, outputs: cx.outputs, cotangents: &probes, wanted: &wanted };
     let pulled = operation.vjp(&rule).map_err(missing)?;
     let mut ends = Vec::new();
     let mut seeds = Vec::new();

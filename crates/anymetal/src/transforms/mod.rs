@@ -42,7 +42,7 @@ pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node
         if !array.0.traced || leaf_keys.contains(&key(array)) {
             return None;
         }
-        array.0.link().map(|link| link.node)
+        array.0.node()
     };
     let mut order: Vec<Arc<Node>> = Vec::new();
     let mut dependent: FxHashSet<*const Node> = FxHashSet::default();

@@ -66,8 +66,7 @@ pub fn value_and_grad(
         seeds[0] = Some(ops::ones_like(loss));
         let grads = pullback(&outputs, &seeds, &leaves)?;
         let grads = grads.into_iter().zip(&wanted);
-        let grads =
-            grads.map(|(g, &i)| g.unwrap_or_else(|| ops::zeros_like(&args[i]))).collect();
+        let grads = grads.map(|(g, &i)| g.unwrap_or_else(|| ops::zeros_like(&args[i]))).collect();
         Ok((outputs, grads))
     }
 }
