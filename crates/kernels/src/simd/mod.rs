@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub(crate) mod lanes;
+
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
