@@ -8,7 +8,9 @@
 //! `unsafe` code is confined to the modules `simd` and `par`.
 
 pub mod data;
+pub mod norm;
 pub mod par;
+mod rows;
 pub mod simd;
 
 pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};

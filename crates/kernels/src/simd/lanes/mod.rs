@@ -18,7 +18,7 @@ mod sincos;
 pub(crate) use sincos::sin_cos;
 
 use super::Level;
-use crate::data::{Element, bf16, f16};
+use crate::data::{Element, Slice, bf16, f16};
 
 /// Number of lanes.
 pub(crate) const LANES: usize = 16;
@@ -95,6 +95,8 @@ pub(crate) trait LaneElement: Element + Default {
     fn stream<L: Lanes>(l: L, a: L::F, to: &mut [Self; LANES]);
     /// Rounds lanes to values of this dtype.
     fn round<L: Lanes>(l: L, a: L::F) -> L::F;
+    /// The elements of a slice, if they are of this dtype.
+    fn of(slice: Slice<'_>) -> Option<&[Self]>;
 
     /// Loads up to [`LANES`] elements; the other lanes are 0.
     #[inline(always)]
@@ -102,6 +104,15 @@ pub(crate) trait LaneElement: Element + Default {
         let mut all = [Self::default(); LANES];
         all[..from.len()].copy_from_slice(from);
         Self::load(l, &all)
+    }
+
+    /// Loads up to [`LANES`] elements; the other lanes are `pad`.
+    #[inline(always)]
+    fn load_padded<L: Lanes>(l: L, from: &[Self], pad: f32) -> L::F {
+        let mut all = [0.0; LANES];
+        l.store_f32(Self::load_part(l, from), &mut all);
+        all[from.len()..].fill(pad);
+        l.load_f32(&all)
     }
 
     /// Stores the first lanes, as many as `to` has elements.
@@ -130,6 +141,12 @@ impl LaneElement for f32 {
     fn round<L: Lanes>(_: L, a: L::F) -> L::F {
         a
     }
+    fn of(slice: Slice<'_>) -> Option<&[Self]> {
+        match slice {
+            Slice::F32(s) => Some(s),
+            _ => None,
+        }
+    }
 }
 
 impl LaneElement for f16 {
@@ -149,6 +166,12 @@ impl LaneElement for f16 {
     fn round<L: Lanes>(l: L, a: L::F) -> L::F {
         l.round_f16(a)
     }
+    fn of(slice: Slice<'_>) -> Option<&[Self]> {
+        match slice {
+            Slice::F16(s) => Some(s),
+            _ => None,
+        }
+    }
 }
 
 impl LaneElement for bf16 {
@@ -167,6 +190,12 @@ impl LaneElement for bf16 {
     #[inline(always)]
     fn round<L: Lanes>(l: L, a: L::F) -> L::F {
         l.round_bf16(a)
+    }
+    fn of(slice: Slice<'_>) -> Option<&[Self]> {
+        match slice {
+            Slice::Bf16(s) => Some(s),
+            _ => None,
+        }
     }
 }
 
