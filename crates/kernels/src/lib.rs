@@ -7,6 +7,7 @@
 //!
 //! `unsafe` code is confined to the modules `simd` and `par`.
 
+pub mod attention;
 pub mod data;
 pub mod par;
 pub mod simd;

@@ -1,5 +1,7 @@
 //! Instruction sets: detection, forcing, and everything written with intrinsics.
 
+pub(crate) mod attention;
+
 use std::cell::Cell;
 use std::sync::OnceLock;
 
