@@ -9,6 +9,8 @@
 
 #[macro_use]
 pub mod data;
+
+pub mod attention;
 pub mod copy;
 pub mod elementwise;
 pub mod index;

@@ -1,16 +1,14 @@
 //! Instruction sets: detection, forcing, and everything written with intrinsics.
 
+pub(crate) mod attention;
+mod dispatch;
+pub(crate) mod gemm;
+pub(crate) mod lanes;
+
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-<<<<<<< HEAD
-mod dispatch;
-pub(crate) mod gemm;
-
 pub(crate) use dispatch::{Isa, Kernel, dispatch};
-=======
-pub(crate) mod lanes;
->>>>>>> norms
 
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
