@@ -12,6 +12,7 @@ pub mod data;
 pub mod copy;
 pub mod elementwise;
 pub mod index;
+pub mod matmul;
 pub mod par;
 pub mod random;
 pub mod reduce;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 
 mod dispatch;
+pub(crate) mod gemm;
 
 pub(crate) use dispatch::{Isa, Kernel, dispatch};
 
