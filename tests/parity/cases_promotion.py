@@ -53,6 +53,6 @@ def result(recorder, call, **fields):
     array, error = outcome(call)
     names = {dtype: name for name, dtype in DTYPES.items()}
     # What MLX refuses to compute it may word as it likes; that it refuses is compared.
-    expected = {"error": error["error"]} if error else {"dtype": names[array.dtype]}
+    expected = {"error": error["error"]} if error else {"dtype_out": names[array.dtype]}
     op = "promote_" + fields.pop("op")
     recorder.case(op, **fields, **expected)

@@ -10,7 +10,7 @@ belongs to the operation. An array argument is one of
   `broadcast:SHAPE`;
 - `zeros:DTYPE:SHAPE`, where values do not matter.
 
-The outcome is `out=NAME` (with `out2`, ... for more) and a tolerance, or `dtype=` where only the
+The outcome is `out=NAME` (with `out2`, ... for more) and a tolerance, or `dtype_out=` where only the
 type matters, or `error=CLASS` with `text=`.
 Tolerance: `ulp=N` and `size=S` allow an error of N units of the output type's epsilon times
 max(|expected|, S); N is 0 where results must be equal. NaN and infinities must match.
