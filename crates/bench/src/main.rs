@@ -5,6 +5,8 @@
 //! machine's limits ([`limits`]) are two more such processes, of this same program. README.md says
 //! how to set the peers up.
 
+#![deny(unsafe_code)]
+
 mod compare;
 mod limits;
 mod ours;
