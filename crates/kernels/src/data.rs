@@ -61,6 +61,12 @@ macro_rules! dtypes {
             const DTYPE: Dtype = Dtype::$variant;
             fn wrap(s: &[Self]) -> Slice<'_> { Slice::$variant(s) }
             fn wrap_mut(s: &mut [Self]) -> SliceMut<'_> { SliceMut::$variant(s) }
+            fn unwrap(s: Slice<'_>) -> Option<&[Self]> {
+                match s { Slice::$variant(s) => Some(s), _ => None }
+            }
+            fn unwrap_mut(s: SliceMut<'_>) -> Option<&mut [Self]> {
+                match s { SliceMut::$variant(s) => Some(s), _ => None }
+            }
         })*
 
         /// A read-only slice of any dtype.
@@ -84,6 +90,11 @@ macro_rules! dtypes {
                 match self { $(Slice::$variant(s) => s.len()),* }
             }
 
+            /// The elements' bytes.
+            pub fn bytes(&self) -> &'a [u8] {
+                match *self { $(Slice::$variant(s) => bytemuck::cast_slice(s)),* }
+            }
+
             /// Bytes as elements of `dtype`; `None` if they are misaligned or of another length.
             pub fn from_bytes(dtype: Dtype, bytes: &'a [u8]) -> Option<Self> {
                 Some(match dtype {
@@ -101,6 +112,11 @@ macro_rules! dtypes {
             /// Number of elements.
             pub fn len(&self) -> usize {
                 match self { $(SliceMut::$variant(s) => s.len()),* }
+            }
+
+            /// The elements' bytes.
+            pub fn into_bytes(self) -> &'a mut [u8] {
+                match self { $(SliceMut::$variant(s) => bytemuck::cast_slice_mut(s)),* }
             }
 
             /// The same elements, read-only.
@@ -143,6 +159,10 @@ pub trait Element: Pod + Send + Sync + 'static {
     fn wrap(s: &[Self]) -> Slice<'_>;
     /// A typed slice as a [`SliceMut`].
     fn wrap_mut(s: &mut [Self]) -> SliceMut<'_>;
+    /// The typed slice in a [`Slice`] of this dtype.
+    fn unwrap(s: Slice<'_>) -> Option<&[Self]>;
+    /// The typed slice in a [`SliceMut`] of this dtype.
+    fn unwrap_mut(s: SliceMut<'_>) -> Option<&mut [Self]>;
 }
 
 dtypes! {

@@ -1,16 +1,35 @@
 //! The thread pool: the only place that knows how work is spread over threads.
+//!
+//! Work is cut into *tasks*, numbered from 0, that may run on any thread and in any order. How it
+//! is cut depends on sizes and [`threads`] alone, never on timing, so a kernel whose tasks write
+//! disjoint output is deterministic for a given thread count.
+//!
+//! - The caller takes part, and needs nobody: tasks no worker has come for are run by the caller.
+//!   A call from inside a task, and a call while another thread has the pool, run on the calling
+//!   thread alone.
+//! - Tasks see the caller's instruction-set level ([`crate::simd::with_level`]); inside a task
+//!   [`threads`] is 1.
+//! - A panic in a task is re-raised in the caller, once no task runs any more.
+//! - The pool is our own because kernels last microseconds: see [`pool`] for the measurements.
+
+mod pool;
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 thread_local! {
     static FORCED: Cell<usize> = const { Cell::new(0) };
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Number of threads a kernel called from this thread may use: [`with_threads`]' value, else the
-/// number of CPUs available to the process.
+/// Number of threads a kernel called from this thread may use: 1 inside a task, else
+/// [`with_threads`]' value, else the number of CPUs available to the process.
 pub fn threads() -> usize {
     static DEFAULT: OnceLock<usize> = OnceLock::new();
+    if IN_TASK.get() {
+        return 1;
+    }
     match FORCED.get() {
         0 => *DEFAULT.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get())),
         n => n,
@@ -30,13 +49,267 @@ pub fn with_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
 }
 
 /// Calls `f(0)` .. `f(tasks - 1)`, each once, on up to [`threads`] threads; returns when all are
-/// done. A panic in `f` is re-raised here.
+/// done. The caller's tasks come from the front and the workers' from the back, so that repeated
+/// calls over the same data find it in the same cores' caches.
+///
+/// This is for tasks that take tens of microseconds: sleeping workers are woken for them, which
+/// costs about 10. [`ranges`] and [`rows_mut`] are for work that may be small. One task runs
+/// right here, and may itself use the pool.
 pub fn run(tasks: usize, f: impl Fn(usize) + Sync) {
-    (0..tasks).for_each(f);
+    run_with(tasks, true, f);
+}
+
+fn run_with(tasks: usize, worth_waking: bool, f: impl Fn(usize) + Sync) {
+    let threads = threads().min(tasks);
+    if threads <= 1 {
+        (0..tasks).for_each(f);
+    } else {
+        pool::run(tasks, threads - 1, worth_waking, &f);
+    }
+}
+
+/// The least work worth a task of its own, in nanoseconds: handing one to a spinning worker
+/// costs about 200.
+const TASK_NS: f64 = 1_500.0;
+/// The least work worth waking a worker for.
+const WAKE_NS: f64 = 50_000.0;
+
+/// Cuts `0..n` into consecutive ranges and calls `f` with each. `item_ns` is about how long one
+/// item takes on one thread, in nanoseconds; within a factor of two will do.
+///
+/// There are at most four ranges per thread, which evens out a thread that the system takes away.
+/// Work of a few microseconds is one range, run here without the pool; work of less than about
+/// 50 is shared with workers that are awake, which they are in a dense sequence of calls.
+pub fn ranges(n: usize, item_ns: f64, f: impl Fn(Range<usize>) + Sync) {
+    let pieces = pieces(n, item_ns);
+    if n > 0 {
+        run_with(pieces, n as f64 * item_ns >= WAKE_NS, |i| f(piece(n, pieces, i)));
+    }
+}
+
+/// The number of ranges into which [`ranges`] and [`rows_mut`] cut `n` items: at least 1.
+///
+/// For kernels that keep something per range, say a partial sum.
+pub fn pieces(n: usize, item_ns: f64) -> usize {
+    let threads = threads();
+    let most = n.min((n as f64 * item_ns / TASK_NS) as usize);
+    if threads == 1 || most < 2 {
+        1
+    } else if most < threads {
+        most
+    } else {
+        (most / threads).min(4) * threads
+    }
+}
+
+/// Range number `i` of `0..n` cut into `pieces` ranges whose lengths differ by at most 1.
+pub fn piece(n: usize, pieces: usize, i: usize) -> Range<usize> {
+    let (len, longer) = (n / pieces, n % pieces);
+    let start = i * len + i.min(longer);
+    start..start + len + usize::from(i < longer)
 }
 
 /// Splits `out` into chunks of `chunk` elements (the last may be shorter) and calls
 /// `f(index, chunk)` for each, on up to [`threads`] threads.
 pub fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
-    out.chunks_mut(chunk.max(1)).enumerate().for_each(|(i, c)| f(i, c));
+    chunks_mut2(out, chunk, &mut [(); 0], 0, |i, c, _| f(i, c));
+}
+
+/// Splits two outputs, `a` into chunks of `a_chunk` elements and `b` into as many of `b_chunk`,
+/// and calls `f(index, a's chunk, b's chunk)` for each, on up to [`threads`] threads. A chunk
+/// that starts at or beyond the end of `b` is empty.
+pub fn chunks_mut2<A: Send, B: Send>(
+    a: &mut [A],
+    a_chunk: usize,
+    b: &mut [B],
+    b_chunk: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let a_chunk = a_chunk.max(1);
+    let tasks = a.len().div_ceil(a_chunk);
+    let (a, b) = (Parts::new(a), Parts::new(b));
+    run(tasks, |i| {
+        // SAFETY: chunks with different indices do not overlap, and each index comes once.
+        let (a, b) = unsafe {
+            (a.get(i * a_chunk..(i + 1) * a_chunk), b.get(i * b_chunk..(i + 1) * b_chunk))
+        };
+        f(i, a, b);
+    });
+}
+
+/// Cuts `out`, rows of `row` elements, into pieces of consecutive rows as [`ranges`] does and
+/// calls `f(rows, their elements)` for each. `rows` is given because rows may have no elements.
+pub fn rows_mut<T: Send>(
+    out: &mut [T],
+    rows: usize,
+    row: usize,
+    row_ns: f64,
+    f: impl Fn(Range<usize>, &mut [T]) + Sync,
+) {
+    assert_eq!(out.len(), rows * row, "the output must consist of whole rows");
+    let out = Parts::new(out);
+    ranges(rows, row_ns, |r| {
+        // SAFETY: `ranges` hands out every row once.
+        let part = unsafe { out.get(r.start * row..r.end * row) };
+        f(r, part);
+    });
+}
+
+/// Runs `f` as a task: what it calls stays on this thread.
+fn in_task<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_TASK.set(self.0);
+        }
+    }
+    let _restore = Restore(IN_TASK.replace(true));
+    f()
+}
+
+/// An output that tasks take disjoint parts of.
+struct Parts<'a, T> {
+    start: *mut T,
+    len: usize,
+    borrow: std::marker::PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a `Parts` only gives out disjoint exclusive borrows (the contract of `get`), which may
+// go to other threads as `T` is `Send`.
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
+
+impl<'a, T> Parts<'a, T> {
+    fn new(slice: &'a mut [T]) -> Self {
+        Parts { start: slice.as_mut_ptr(), len: slice.len(), borrow: std::marker::PhantomData }
+    }
+
+    /// The elements of `range`, cut off at the end.
+    ///
+    /// # Safety
+    /// Ranges whose results are alive at the same time must not overlap.
+    #[expect(clippy::mut_from_ref, reason = "the contract makes the borrows disjoint")]
+    unsafe fn get(&self, range: Range<usize>) -> &mut [T] {
+        let end = range.end.min(self.len);
+        let start = range.start.min(end);
+        // SAFETY: `start <= end <= len`, so the part lies in the slice that is borrowed for 'a;
+        // nobody else has it, as ranges do not overlap.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), end - start) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::simd;
+
+    #[test]
+    fn every_task_runs_once() {
+        for threads in [1, 2, 5] {
+            for tasks in [0, 1, 2, 3, 7, 100, 1000] {
+                let counts: Vec<_> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                with_threads(threads, || run(tasks, |i| _ = counts[i].fetch_add(1, Relaxed)));
+                assert!(counts.iter().all(|c| c.load(Relaxed) == 1), "{threads} {tasks}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_short_calls_from_several_threads() {
+        std::thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| {
+                    for n in 0..2000 {
+                        let mut out = vec![0usize; n % 50];
+                        with_threads(1 + n % 5, || chunks_mut(&mut out, 3, |i, c| c.fill(i + 1)));
+                        assert!(out.iter().enumerate().all(|(i, &v)| v == i / 3 + 1));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn slow_tasks_are_waited_for() {
+        let mut out = [0u8; 4];
+        with_threads(4, || {
+            chunks_mut(&mut out, 1, |i, c| {
+                std::thread::sleep(std::time::Duration::from_millis(5 * i as u64));
+                c[0] = 1;
+            });
+        });
+        assert_eq!(out, [1; 4]);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_leaves_the_pool_usable() {
+        for bad in [0, 57, 99] {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                with_threads(3, || run(100, |i| assert!(i != bad, "task {i}")));
+            }));
+            let text = *caught.unwrap_err().downcast::<String>().unwrap();
+            assert_eq!(text, format!("task {bad}"));
+            let sum = AtomicUsize::new(0);
+            with_threads(3, || run(100, |i| _ = sum.fetch_add(i, Relaxed)));
+            assert_eq!(sum.load(Relaxed), 4950);
+        }
+        assert!(!IN_TASK.get());
+    }
+
+    #[test]
+    fn tasks_are_single_threaded_and_see_the_callers_level() {
+        for level in simd::available() {
+            simd::with_level(level, || {
+                with_threads(4, || {
+                    run(16, |_| {
+                        assert_eq!(threads(), 1);
+                        assert_eq!(simd::level(), level);
+                        let inner = AtomicUsize::new(0);
+                        run(10, |i| _ = inner.fetch_add(i, Relaxed));
+                        assert_eq!(inner.load(Relaxed), 45);
+                    });
+                    assert_eq!(threads(), 4);
+                });
+            });
+        }
+    }
+
+    #[test]
+    fn two_outputs_are_cut_alike() {
+        let (mut a, mut b) = (vec![0; 10], vec![0; 3]);
+        with_threads(2, || {
+            chunks_mut2(&mut a, 4, &mut b, 1, |i, a, b| {
+                a.fill(i + 1);
+                b.fill(a.len());
+            });
+        });
+        assert_eq!(a, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
+        assert_eq!(b, [4, 4, 2]);
+    }
+
+    #[test]
+    fn ranges_cover_everything() {
+        for threads in [1, 2, 5] {
+            for (n, ns) in [(0, 1e9), (1, 1e9), (7, 1e3), (7, 1e4), (100, 1e2), (1001, 1e6)] {
+                with_threads(threads, || {
+                    let pieces = pieces(n, ns);
+                    let mut next = 0;
+                    for r in (0..pieces).map(|i| piece(n, pieces, i)) {
+                        assert_eq!(r.start, next);
+                        assert!(pieces == 1 || r.len() as f64 * ns >= TASK_NS / 2.0);
+                        next = r.end;
+                    }
+                    assert_eq!(next, n);
+                    let mut out = vec![0; n * 2];
+                    rows_mut(&mut out, n, 2, ns, |r, part| {
+                        assert_eq!(part.len(), r.len() * 2);
+                        part.fill(1);
+                    });
+                    assert!(out.iter().all(|&v| v == 1));
+                });
+            }
+        }
+    }
 }

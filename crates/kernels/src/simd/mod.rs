@@ -3,6 +3,11 @@
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+mod dispatch;
+pub(crate) mod gemm;
+
+pub(crate) use dispatch::{Isa, Kernel, dispatch};
+
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,14 +48,24 @@ pub fn available() -> Vec<Level> {
 /// # Panics
 /// If the CPU does not support `level`.
 pub fn with_level<R>(level: Level, f: impl FnOnce() -> R) -> R {
+    assert!(supported(level), "this CPU does not support {level:?}");
+    with_forced(Some(level), f)
+}
+
+/// What [`with_level`] forces on this thread.
+pub(crate) fn forced() -> Option<Level> {
+    FORCED.get()
+}
+
+/// Runs `f` with what [`forced`] said on another thread.
+pub(crate) fn with_forced<R>(level: Option<Level>, f: impl FnOnce() -> R) -> R {
     struct Restore(Option<Level>);
     impl Drop for Restore {
         fn drop(&mut self) {
             FORCED.set(self.0);
         }
     }
-    assert!(supported(level), "this CPU does not support {level:?}");
-    let _restore = Restore(FORCED.replace(Some(level)));
+    let _restore = Restore(FORCED.replace(level));
     f()
 }
 

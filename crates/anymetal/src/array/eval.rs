@@ -1,0 +1,383 @@
+//! Evaluation: order the graph, run each node once, free what is no longer needed.
+//!
+//! Architecture invariants: exactly one thread runs a node and the others wait for it; no lock is
+//! held while a kernel runs; a failure settles the node's outputs and reaches every dependant;
+//! nothing recurses over the graph.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+
+use super::node::{Node, Output, State, view_in};
+use crate::device::{self, Event, Inputs, Primitive, Space, Spec, Stream, View};
+use crate::error::{Error, Result};
+use crate::{Array, Layout};
+
+/// Computes the values of arrays, all of them before the first error is returned.
+///
+/// # Errors
+/// The first failure among them.
+pub fn eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) -> Result<()> {
+    let arrays: Vec<&Array> = arrays.into_iter().collect();
+    run_all(&arrays);
+    arrays.into_iter().try_for_each(wait)
+}
+
+/// Starts computing the values of arrays on a worker thread. Reading them, or [`eval`], waits for
+/// them; errors appear there.
+pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
+    struct Job {
+        arrays: Vec<Array>,
+        threads: usize,
+    }
+    static WORKER: OnceLock<Option<Mutex<mpsc::Sender<Job>>>> = OnceLock::new();
+    let worker = WORKER.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Job>();
+        let work = move || {
+            for job in receiver {
+                let arrays: Vec<&Array> = job.arrays.iter().collect();
+                device::with_threads(job.threads, || run_all(&arrays));
+            }
+        };
+        let thread = std::thread::Builder::new().name("anymetal-eval".into()).spawn(work);
+        thread.is_ok().then_some(Mutex::new(sender))
+    });
+    let job = Job { arrays: arrays.into_iter().cloned().collect(), threads: device::threads() };
+    if let Some(sender) = worker {
+        // Without a worker the arrays stay lazy and are computed when they are read.
+        let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(job);
+    }
+}
+
+pub(crate) fn eval_one(array: &Array) -> Result<()> {
+    if let Some(node) = array.0.pending_node() {
+        // The usual case of a loop over single operations needs no ordering.
+        if node.inputs.iter().all(|i| i.0.pending_node().is_none()) {
+            run(&node);
+        } else {
+            drop(node);
+            run_all(&[array]);
+        }
+    }
+    wait(array)
+}
+
+/// The array's values in host memory, computed and copied there if necessary.
+pub(crate) fn host_view(array: &Array) -> Result<View> {
+    eval_one(array)?;
+    view_for(&array.0, Space::HOST, false).map(|(view, _)| view)
+}
+
+/// Number of active transformations in the process: while there is any, evaluated arrays that
+/// depend on a transformation's inputs keep their graph.
+static TRACES: AtomicUsize = AtomicUsize::new(0);
+
+/// Marks a transformation as active until it is dropped.
+pub(crate) struct TraceGuard(());
+
+impl TraceGuard {
+    pub(crate) fn new() -> Self {
+        TRACES.fetch_add(1, Ordering::SeqCst);
+        TraceGuard(())
+    }
+}
+
+impl Drop for TraceGuard {
+    fn drop(&mut self) {
+        TRACES.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until a scheduled value is there.
+fn wait(array: &Array) -> Result<()> {
+    let event = match &array.0.lock().state {
+        State::Ready { event: None, .. } => return Ok(()),
+        State::Ready { event: Some(event), .. } => event.clone(),
+        State::Failed(error) => return Err(Error::Failed(error.clone())),
+        State::Abstract => return Err(Error::Abstract),
+        State::Taken | State::Pending => return Err(lost()),
+    };
+    settle_event(&array.0, &event)
+}
+
+fn settle_event(output: &Output, event: &Event) -> Result<()> {
+    let result = event.wait();
+    let mut slot = output.lock();
+    match &result {
+        Ok(()) => {
+            if let State::Ready { event, .. } = &mut slot.state {
+                *event = None;
+            }
+        }
+        Err(error) => slot.state = State::Failed(Arc::new(error.clone())),
+    }
+    result
+}
+
+fn lost() -> Error {
+    Error::runtime("eval", "the array's value was given away; please report this")
+}
+
+fn run_all(roots: &[&Array]) {
+    // Dropping a node as soon as it has run frees its inputs.
+    for node in order(roots) {
+        run(&node);
+    }
+}
+
+/// Nodes that must run for `roots`, inputs before users.
+fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
+    let mut order = Vec::new();
+    let mut seen: FxHashSet<*const Node> = FxHashSet::default();
+    let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
+    for root in roots {
+        if let Some(node) = root.0.pending_node()
+            && seen.insert(Arc::as_ptr(&node))
+        {
+            stack.push((node, 0));
+        }
+        while let Some((node, next)) = stack.last_mut() {
+            match node.inputs.get(*next) {
+                Some(input) => {
+                    *next += 1;
+                    if let Some(node) = input.0.pending_node()
+                        && seen.insert(Arc::as_ptr(&node))
+                    {
+                        stack.push((node, 0));
+                    }
+                }
+                None => order.extend(stack.pop().map(|(node, _)| node)),
+            }
+        }
+    }
+    order
+}
+
+/// Runs a node, or waits for the thread that does.
+fn run(node: &Arc<Node>) {
+    if !node.claim() {
+        node.wait();
+        return;
+    }
+    let result = catch_unwind(AssertUnwindSafe(|| compute(node))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|s| s.to_string())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(Error::runtime("eval", format!("{} panicked: {text}", node.operation.name())))
+    });
+    let keep = TRACES.load(Ordering::SeqCst) > 0;
+    match result {
+        Ok((views, event)) => {
+            for (i, view) in views.into_iter().enumerate() {
+                if let Some(output) = node.output(i) {
+                    let state = match view {
+                        Some(view) => State::Ready {
+                            views: SmallVec::from_iter([view]),
+                            event: event.clone(),
+                        },
+                        None => State::Failed(Arc::new(Error::runtime(
+                            "eval",
+                            format!("{} left output {i} without a value", node.operation.name()),
+                        ))),
+                    };
+                    output.0.settle(state, keep && output.0.traced);
+                }
+            }
+        }
+        Err(error) => {
+            let error = match error {
+                Error::Failed(error) => error,
+                error => Arc::new(error),
+            };
+            for i in 0..node.output_count() {
+                if let Some(output) = node.output(i) {
+                    let keep = keep && output.0.traced;
+                    output.0.settle(State::Failed(error.clone()), keep);
+                }
+            }
+        }
+    }
+    node.finish();
+}
+
+type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
+
+fn compute(node: &Node) -> Result<Computed> {
+    let space = node.stream.device.backend().space();
+    let mut inputs = Inputs::new();
+    let mut event = None;
+    for input in &node.inputs {
+        // Nobody but this node holds the input: the operation may reuse its memory. A traced
+        // array's graph, and with it this node, may be walked again.
+        let last_use = Arc::strong_count(&input.0) == 1 && !input.0.traced;
+        let (view, pending) = view_for(&input.0, space, last_use)?;
+        inputs.push(view);
+        // Launches of a back end run in order, so the newest event covers the others.
+        event = pending.or(event);
+    }
+    let outputs: SmallVec<[Option<Array>; 1]> =
+        (0..node.output_count()).map(|i| node.output(i)).collect();
+    let views = SmallVec::from_elem(None, outputs.len());
+    if outputs.iter().all(Option::is_none) {
+        return Ok((views, event));
+    }
+    let mut specs: SmallVec<[&Spec; 1]> = SmallVec::new();
+    for (i, output) in outputs.iter().enumerate() {
+        specs.extend(output.as_ref().map(|o| o.spec()).or_else(|| node.spec(i)));
+    }
+    let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event };
+    node.operation.eval(&mut cx)?;
+    let EvalContext { views, event, .. } = cx;
+    Ok((views, event))
+}
+
+/// A computed output's view in `space`, transferred (once) if it is elsewhere, and the event that
+/// completes it if it is not complete.
+fn view_for(output: &Output, space: Space, take: bool) -> Result<(View, Option<Event>)> {
+    let mut slot = output.lock();
+    let (source, pending) = match &mut slot.state {
+        State::Ready { views, event } => match view_in(views, space) {
+            Some(_) if take && views.len() == 1 => {
+                let event = event.take();
+                let State::Ready { mut views, .. } =
+                    std::mem::replace(&mut slot.state, State::Taken)
+                else {
+                    return Err(lost());
+                };
+                return Ok((views.remove(0), event));
+            }
+            Some(view) => return Ok((view.clone(), event.clone())),
+            None => (views[0].clone(), event.clone()),
+        },
+        State::Failed(error) => return Err(Error::Failed(error.clone())),
+        State::Abstract => return Err(Error::Abstract),
+        State::Taken | State::Pending => return Err(lost()),
+    };
+    drop(slot);
+    if let Some(event) = pending {
+        settle_event(output, &event)?;
+    }
+    let (view, event) = transfer(&source, space)?;
+    if let State::Ready { views, .. } = &mut output.lock().state
+        && view_in(views, space).is_none()
+        && event.is_none()
+    {
+        views.push(view.clone());
+    }
+    Ok((view, event))
+}
+
+fn transfer(source: &View, space: Space) -> Result<(View, Option<Event>)> {
+    let host = if source.buffer.space() == Space::HOST {
+        source.buffer.clone()
+    } else {
+        device::backend_of(source.buffer.space())?.download(&source.buffer)?
+    };
+    let (buffer, event) = if space == Space::HOST {
+        (host, None)
+    } else {
+        device::backend_of(space)?.upload(&host)?
+    };
+    Ok((View { buffer, dtype: source.dtype, layout: source.layout.clone() }, event))
+}
+
+/// What an operation evaluates with: its inputs' values and the means to make its outputs'.
+pub struct EvalContext<'a> {
+    inputs: Inputs,
+    specs: SmallVec<[&'a Spec; 1]>,
+    views: SmallVec<[Option<View>; 1]>,
+    stream: Stream,
+    event: Option<Event>,
+}
+
+impl EvalContext<'_> {
+    /// The stream the node belongs to.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    /// Number of inputs.
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// An input's values.
+    pub fn input(&self, index: usize) -> &View {
+        &self.inputs[index]
+    }
+
+    /// Gives the inputs away: a launch may write over those that nobody else holds.
+    pub fn take_inputs(&mut self) -> Inputs {
+        std::mem::take(&mut self.inputs)
+    }
+
+    /// Shape and dtype of an output.
+    pub fn output(&self, index: usize) -> &Spec {
+        self.specs[index]
+    }
+
+    /// Sets an output to a view, usually of an input.
+    pub fn alias(&mut self, index: usize, view: View) {
+        self.views[index] = Some(view);
+    }
+
+    /// Runs a primitive over all inputs; its outputs are the operation's.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub fn launch(&mut self, primitive: &Primitive) -> Result<()> {
+        let inputs = self.take_inputs();
+        self.launch_on(primitive, inputs)
+    }
+
+    /// Runs a primitive over views of one's own; its outputs are the operation's.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub fn launch_on(&mut self, primitive: &Primitive, inputs: Inputs) -> Result<()> {
+        let specs: SmallVec<[Spec; 1]> = self.specs.iter().map(|&s| s.clone()).collect();
+        let views = self.compute(primitive, inputs, &specs)?;
+        self.views = views.into_iter().map(Some).collect();
+        Ok(())
+    }
+
+    /// Runs a primitive over views of one's own to intermediate results.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub fn compute(
+        &mut self,
+        primitive: &Primitive,
+        inputs: Inputs,
+        outputs: &[Spec],
+    ) -> Result<SmallVec<[View; 1]>> {
+        let launched = self.stream.device.backend().launch(primitive, inputs, outputs)?;
+        self.event = launched.event.or(self.event.take());
+        let views = launched.buffers.into_iter().zip(outputs);
+        Ok(views.map(|(b, spec)| View::contiguous(b, spec.dtype, &spec.shape)).collect())
+    }
+
+    /// A view's elements in row-major order without gaps: the view itself if they are so.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub fn contiguous(&mut self, view: View) -> Result<View> {
+        if view.layout.is_contiguous() {
+            return Ok(view);
+        }
+        let spec = Spec { shape: view.layout.shape.clone(), dtype: view.dtype };
+        let mut copy = self.compute(&Primitive::Copy, Inputs::from_iter([view]), &[spec])?;
+        Ok(copy.remove(0))
+    }
+
+    /// An input with another layout over the same elements, as an output.
+    pub(crate) fn alias_layout(&mut self, output: usize, layout: Layout) {
+        let view = self.inputs[0].with_layout(layout);
+        self.alias(output, view);
+    }
+}

@@ -1,0 +1,274 @@
+//! The graph: nodes, their outputs and the states of outputs.
+//!
+//! An output refers to the node that computes it, a node to its inputs' outputs, so a graph lives
+//! as long as somebody holds its end; a node knows its own outputs weakly, and outputs that nobody
+//! holds are not stored. Evaluation cuts an output from its node, which frees the inputs.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use smallvec::SmallVec;
+
+use crate::device::{Event, Space, Spec, Stream, View};
+use crate::error::Error;
+use crate::{Array, Operation};
+
+/// Inputs of a node.
+pub(crate) type NodeInputs = SmallVec<[Array; 3]>;
+
+/// One output of a node, or a leaf.
+pub(crate) struct Output {
+    pub(crate) spec: Spec,
+    /// Whether it depends on an input of a transformation: its graph is kept while one is active.
+    pub(crate) traced: bool,
+    slot: Mutex<Slot>,
+}
+
+/// What an output is made by, and how far that is.
+pub(crate) struct Slot {
+    /// The node it is an output of, while its graph is needed.
+    pub(crate) node: Option<Arc<Node>>,
+    pub(crate) state: State,
+}
+
+/// The value of an output.
+pub(crate) enum State {
+    /// Not computed yet.
+    Pending,
+    /// Computed, or launched if there is an event. One view per memory space; the first is where
+    /// it was computed.
+    Ready { views: SmallVec<[View; 1]>, event: Option<Event> },
+    /// Given to the only operation that still needed it.
+    Taken,
+    /// Its computation failed.
+    Failed(Arc<Error>),
+    /// A stand-in of a transformation, without value.
+    Abstract,
+}
+
+/// An operation applied to inputs.
+pub(crate) struct Node {
+    pub(crate) operation: Box<dyn Operation>,
+    pub(crate) inputs: NodeInputs,
+    outputs: SmallVec<[Weak<Output>; 1]>,
+    /// Specs of the outputs if there are several: a rule may need those of outputs nobody holds.
+    specs: Vec<Spec>,
+    pub(crate) stream: Stream,
+    claim: AtomicU8,
+}
+
+const UNCLAIMED: u8 = 0;
+const RUNNING: u8 = 1;
+const DONE: u8 = 2;
+
+impl Output {
+    pub(crate) fn ready(view: View) -> Output {
+        let spec = Spec { shape: view.layout.shape.clone(), dtype: view.dtype };
+        let state = State::Ready { views: SmallVec::from_iter([view]), event: None };
+        Output { spec, traced: false, slot: Mutex::new(Slot { node: None, state }) }
+    }
+
+    pub(crate) fn placeholder(spec: Spec) -> Output {
+        let slot = Mutex::new(Slot { node: None, state: State::Abstract });
+        Output { spec, traced: true, slot }
+    }
+
+    pub(crate) fn failed(spec: Spec, error: Error) -> Output {
+        let slot = Mutex::new(Slot { node: None, state: State::Failed(Arc::new(error)) });
+        Output { spec, traced: false, slot }
+    }
+
+    fn pending(spec: Spec, traced: bool) -> Output {
+        Output { spec, traced, slot: Mutex::new(Slot { node: None, state: State::Pending }) }
+    }
+
+    /// The slot. Its mutex is only held for moments and never while something runs, so a
+    /// poisoned one (a panic in a `clone` or `drop`) still holds a consistent value.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_available(&self) -> bool {
+        matches!(self.lock().state, State::Ready { event: None, .. })
+    }
+
+    /// The node that must run for this output, if it has not.
+    pub(crate) fn pending_node(&self) -> Option<Arc<Node>> {
+        let slot = self.lock();
+        match (&slot.state, &slot.node) {
+            (State::Pending, Some(node)) => Some(node.clone()),
+            _ => None,
+        }
+    }
+
+    /// The node of this output, evaluated or not, if the graph is still there.
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.lock().node.clone()
+    }
+
+    /// Sets the value, and cuts the output from its graph unless that must stay.
+    pub(crate) fn settle(&self, state: State, keep_graph: bool) {
+        let mut slot = self.lock();
+        slot.state = state;
+        let node = if keep_graph { None } else { slot.node.take() };
+        drop(slot);
+        drop(node);
+    }
+}
+
+/// The view in a space.
+pub(crate) fn view_in(views: &[View], space: Space) -> Option<&View> {
+    views.iter().find(|v| v.buffer.space() == space)
+}
+
+/// Adds a node to the graph.
+pub(crate) fn record(
+    operation: Box<dyn Operation>,
+    inputs: NodeInputs,
+    specs: Vec<Spec>,
+    stream: Stream,
+) -> SmallVec<[Array; 1]> {
+    let traced = inputs.iter().any(|a| a.0.traced);
+    let arrays: SmallVec<[Array; 1]> =
+        specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced)))).collect();
+    let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
+    let claim = AtomicU8::new(UNCLAIMED);
+    let node = Arc::new(Node { operation, inputs, outputs, specs, stream, claim });
+    for array in &arrays {
+        array.0.lock().node = Some(node.clone());
+    }
+    arrays
+}
+
+/// [`record`] for one output.
+pub(crate) fn record_one(
+    operation: Box<dyn Operation>,
+    inputs: NodeInputs,
+    spec: Spec,
+    stream: Stream,
+) -> Array {
+    let traced = inputs.iter().any(|a| a.0.traced);
+    record_output(operation, inputs, Output::pending(spec, traced), stream)
+}
+
+/// A new name for an array, from which a transformation traces.
+pub(crate) fn trace(array: &Array) -> Array {
+    let output = Output::pending(array.spec().clone(), true);
+    let identity = Box::new(crate::ops::Identity);
+    record_output(identity, SmallVec::from_iter([array.clone()]), output, Stream::current())
+}
+
+fn record_output(
+    operation: Box<dyn Operation>,
+    inputs: NodeInputs,
+    output: Output,
+    stream: Stream,
+) -> Array {
+    let array = Array(Arc::new(output));
+    let outputs = SmallVec::from_iter([Arc::downgrade(&array.0)]);
+    let claim = AtomicU8::new(UNCLAIMED);
+    let node = Arc::new(Node { operation, inputs, outputs, specs: Vec::new(), stream, claim });
+    array.0.lock().node = Some(node);
+    array
+}
+
+impl Node {
+    /// Shape and dtype of an output, if it is known without the output.
+    pub(crate) fn spec(&self, index: usize) -> Option<&Spec> {
+        self.specs.get(index)
+    }
+
+    pub(crate) fn output_count(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// An output, if somebody holds it.
+    pub(crate) fn output(&self, index: usize) -> Option<Array> {
+        self.outputs[index].upgrade().map(Array)
+    }
+
+    /// Takes the right to evaluate this node. `false`: another thread has, or had, it.
+    pub(crate) fn claim(&self) -> bool {
+        self.claim
+            .compare_exchange(UNCLAIMED, RUNNING, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Ends the evaluation that [`Node::claim`] began, after the outputs are settled.
+    pub(crate) fn finish(&self) {
+        self.claim.store(DONE, Ordering::SeqCst);
+        if WAITERS.load(Ordering::SeqCst) > 0 {
+            let (mutex, condvar) = self.meeting_point();
+            let _guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+            condvar.notify_all();
+        }
+    }
+
+    /// Returns when another thread has finished this claimed node.
+    pub(crate) fn wait(&self) {
+        if self.claim.load(Ordering::SeqCst) == DONE {
+            return;
+        }
+        WAITERS.fetch_add(1, Ordering::SeqCst);
+        let (mutex, condvar) = self.meeting_point();
+        let mut guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.claim.load(Ordering::SeqCst) != DONE {
+            guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(guard);
+        WAITERS.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn meeting_point(&self) -> &'static (Mutex<()>, Condvar) {
+        let address = std::ptr::from_ref(self).addr();
+        &MEETING_POINTS[(address >> 6) % MEETING_POINTS.len()]
+    }
+}
+
+/// Number of threads in [`Node::wait`]: finishing a node nobody waits for costs one load.
+static WAITERS: AtomicUsize = AtomicUsize::new(0);
+static MEETING_POINTS: [(Mutex<()>, Condvar); 16] =
+    [const { (Mutex::new(()), Condvar::new()) }; 16];
+
+thread_local! {
+    /// Inputs of dropped nodes, while some drop on this thread is emptying the list.
+    static DROPPED: RefCell<Option<Vec<NodeInputs>>> = const { RefCell::new(None) };
+}
+
+impl Drop for Node {
+    /// Drops long chains in a loop instead of by recursion.
+    fn drop(&mut self) {
+        let inputs = std::mem::take(&mut self.inputs);
+        if inputs.is_empty() {
+            return;
+        }
+        let first = DROPPED.try_with(|list| match &mut *list.borrow_mut() {
+            Some(list) => {
+                list.push(inputs);
+                None
+            }
+            list @ None => {
+                *list = Some(Vec::new());
+                Some(inputs)
+            }
+        });
+        // An error means that the thread is ending; then `inputs` was dropped with the closure.
+        let Ok(Some(mut next)) = first else { return };
+        loop {
+            drop(next);
+            let more = DROPPED.with(|list| {
+                let mut list = list.borrow_mut();
+                let more = list.as_mut().and_then(Vec::pop);
+                if more.is_none() {
+                    *list = None;
+                }
+                more
+            });
+            match more {
+                Some(inputs) => next = inputs,
+                None => return,
+            }
+        }
+    }
+}

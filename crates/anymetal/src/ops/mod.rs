@@ -1,0 +1,61 @@
+//! Operations on arrays, one file per family; in each, an operation's shape rule, evaluation,
+//! derivatives and mapping stand side by side.
+
+mod binary;
+mod cast;
+mod compare;
+mod create;
+mod identity;
+mod index;
+mod join;
+mod matmul;
+mod reduce;
+mod select;
+mod shape;
+mod slice;
+mod unary;
+
+pub use anymetal_kernels::index::ScatterOp;
+pub use binary::{
+    Operand, add, arctan2, bitwise_and, bitwise_or, bitwise_xor, divide, equal, floor_divide,
+    greater, greater_equal, left_shift, less, less_equal, logaddexp, logical_and, logical_or,
+    maximum, minimum, multiply, not_equal, power, remainder, right_shift, subtract,
+};
+pub use cast::{astype, view};
+pub use compare::{allclose, array_equal, isclose};
+pub use create::{
+    arange, eye, full, linspace, ones, ones_like, scalar, tri, tril, triu, zeros, zeros_like,
+};
+pub(crate) use identity::Identity;
+pub use identity::stop_gradient;
+pub use index::{gather, scatter, scatter_add, take};
+pub use join::{concatenate, pad, repeat, split, stack, tile};
+pub use matmul::matmul;
+pub use reduce::{
+    Axes, all, any, argmax, argmin, logsumexp, max, mean, min, prod, softmax, std, sum, var,
+};
+pub use select::{clip, select};
+pub use shape::{
+    broadcast_arrays, broadcast_to, expand_dims, flatten, moveaxis, reshape, squeeze, swapaxes,
+    transpose, unflatten,
+};
+pub use slice::{Index, slice, slice_update};
+pub use unary::*;
+
+pub(crate) use shape::{broadcast_shapes, with_leading};
+
+use crate::error::{Error, Result};
+
+/// An axis counted from the front, from one that may be negative.
+pub(crate) fn resolve_axis(op: &'static str, axis: isize, ndim: usize) -> Result<usize> {
+    let i = if axis < 0 { axis + ndim as isize } else { axis };
+    match usize::try_from(i) {
+        Ok(i) if i < ndim => Ok(i),
+        _ => Err(Error::Index {
+            op,
+            message: format!("Invalid axis {axis} for array with {ndim} dimensions."),
+            index: axis as i64,
+            size: ndim,
+        }),
+    }
+}

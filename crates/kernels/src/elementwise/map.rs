@@ -1,0 +1,86 @@
+//! Loops over blocks, and the notation for tables of operations.
+
+use std::marker::PhantomData;
+
+use crate::simd::{Isa, Kernel, Level, dispatch};
+
+/// An operation on one element; `call` is `#[inline(always)]`.
+pub(super) trait Map1<C, V> {
+    fn call<I: Isa>(x: C) -> V;
+}
+
+/// An operation on two elements; `call` is `#[inline(always)]`.
+pub(super) trait Map2<C, V> {
+    fn call<I: Isa>(a: C, b: C) -> V;
+}
+
+struct Loop1<'a, K, C, V>(&'a [C], &'a mut [V], PhantomData<K>);
+
+impl<K: Map1<C, V>, C: Copy, V> Kernel for Loop1<'_, K, C, V> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for (o, &x) in self.1.iter_mut().zip(self.0) {
+            *o = K::call::<I>(x);
+        }
+    }
+}
+
+/// `out[i] = K(x[i])`.
+pub(super) fn map1<K: Map1<C, V>, C: Copy, V>(level: Level, x: &[C], out: &mut [V]) {
+    dispatch(level, Loop1::<K, C, V>(x, out, PhantomData));
+}
+
+struct Loop2<'a, K, C, V>(&'a [C], &'a [C], &'a mut [V], PhantomData<K>);
+
+impl<K: Map2<C, V>, C: Copy, V> Kernel for Loop2<'_, K, C, V> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for ((o, &a), &b) in self.2.iter_mut().zip(self.0).zip(self.1) {
+            *o = K::call::<I>(a, b);
+        }
+    }
+}
+
+/// `out[i] = K(a[i], b[i])`.
+pub(super) fn map2<K: Map2<C, V>, C: Copy, V>(level: Level, a: &[C], b: &[C], out: &mut [V]) {
+    dispatch(level, Loop2::<K, C, V>(a, b, out, PhantomData));
+}
+
+/// A table from operations to loops: each row gives the element's formula, in which `$I` is the
+/// instruction set; operations without a row give `None`.
+macro_rules! table1 {
+    ($op:expr, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $x:ident| { $($name:ident => $body:expr,)* }) => {
+        match $op {
+            $(UnaryOp::$name => {
+                struct Row;
+                impl<$T: $bound> Map1<$T, $V> for Row {
+                    #[inline(always)]
+                    fn call<$I: Isa>($x: $T) -> $V { $body }
+                }
+                Some(map1::<Row, _, _>)
+            })*
+            _ => None,
+        }
+    };
+}
+
+/// The same for operations on two elements.
+macro_rules! table2 {
+    ($op:expr, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $a:ident, $b:ident| { $($name:ident => $body:expr,)* }) => {
+        match $op {
+            $(BinaryOp::$name => {
+                struct Row;
+                impl<$T: $bound> Map2<$T, $V> for Row {
+                    #[inline(always)]
+                    fn call<$I: Isa>($a: $T, $b: $T) -> $V { $body }
+                }
+                Some(map2::<Row, _, _>)
+            })*
+            _ => None,
+        }
+    };
+}
+
+pub(super) use {table1, table2};

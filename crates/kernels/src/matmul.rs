@@ -1,0 +1,318 @@
+//! Matrix products.
+//!
+//! General products of floats and complex numbers go to the `gemm` crate, cut into row blocks for
+//! the threads; halves are converted to `f32`, accumulated there and rounded once. Products with
+//! few rows, which are bound by reading the other matrix, and products of integers have loops of
+//! their own.
+
+use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
+use crate::simd::gemm::{Matrix, Multiply, gemm};
+use crate::simd::{self, Isa, Kernel};
+use crate::stage::{
+    self, BLOCK, Compute, Cursor, Stage, blocks, permuted, typed, typed_mut, with_block,
+};
+use crate::{Bool, par};
+
+/// With at most this many rows, reading the right matrix is what takes the time.
+const FEW: usize = 4;
+
+/// `out[.., i, j] = sum over k of a[.., i, k] * b[.., k, j]`: the last two axes are matrices, the
+/// axes before them have one shape (broadcast with zero strides). All have one dtype; integers
+/// wrap, bool is computed as or of ands. A vector is a matrix with one row or column.
+///
+/// Accuracy: sums run in `f32` for halves and `f32`, in the dtype itself otherwise, in blocks of
+/// independent partial sums.
+///
+/// # Panics
+/// If the dtypes differ.
+pub fn matmul(a: Slice<'_>, la: &Layout, b: Slice<'_>, lb: &Layout, out: SliceMut<'_>) {
+    assert!(a.dtype() == b.dtype() && b.dtype() == out.dtype(), "matrices of one dtype");
+    let shape = Product::new(la, lb);
+    debug_assert_eq!(shape.batch * shape.m * shape.n, out.len());
+    if out.is_empty() {
+        return;
+    }
+    match out {
+        SliceMut::F32(out) => shape.floats::<f32>(a, b, out),
+        SliceMut::F64(out) => shape.floats::<f64>(a, b, out),
+        SliceMut::F16(out) => shape.floats::<f16>(a, b, out),
+        SliceMut::Bf16(out) => shape.floats::<bf16>(a, b, out),
+        SliceMut::Complex64(out) => shape.floats::<Complex64>(a, b, out),
+        SliceMut::Bool(_)
+        | SliceMut::U8(_)
+        | SliceMut::U16(_)
+        | SliceMut::U32(_)
+        | SliceMut::U64(_)
+        | SliceMut::I8(_)
+        | SliceMut::I16(_)
+        | SliceMut::I32(_)
+        | SliceMut::I64(_) => {
+            with_dtype!(out.dtype(), T => shape.rows::<T>(a, b, typed_mut::<T>(out)))
+        }
+    }
+}
+
+/// The layouts of a product. Leading batch axes that only repeat `b` count as rows of `a` where
+/// their steps allow it.
+struct Product {
+    a: Layout,
+    b: Layout,
+    batch: usize,
+    m: usize,
+    k: usize,
+    n: usize,
+}
+
+impl Product {
+    fn new(a: &Layout, b: &Layout) -> Product {
+        let axes = a.ndim();
+        let (k, n) = (b.shape[axes - 2], b.shape[axes - 1]);
+        let rows = permuted(a, 0..axes - 1).collapsed();
+        if b.strides[..axes - 2].iter().all(|&s| s == 0) && rows.ndim() <= 1 && !a.is_empty() {
+            let (&m, &step) =
+                (rows.shape.first().unwrap_or(&1), rows.strides.first().unwrap_or(&1));
+            let a = Layout {
+                shape: [m, k][..].into(),
+                strides: [step, a.strides[axes - 1]][..].into(),
+                offset: a.offset,
+            };
+            return Product { a, b: permuted(b, axes - 2..axes), batch: 1, m, k, n };
+        }
+        let batch = a.shape[..axes - 2].iter().product();
+        Product { batch, m: a.shape[axes - 2], k, n, a: a.clone(), b: b.clone() }
+    }
+
+    /// Nanoseconds for one row of the result at some 50 multiplications a nanosecond.
+    fn row_ns(&self) -> f64 {
+        (self.k * self.n) as f64 / 50.0 + 20.0
+    }
+
+    fn floats<T: Stage<Compute: Multiply + Accumulate>>(
+        &self,
+        a: Slice<'_>,
+        b: Slice<'_>,
+        out: &mut [T],
+    ) {
+        if self.m <= FEW || self.n == 1 {
+            return self.rows::<T>(a, b, out);
+        }
+        let (a, b) = (typed::<T>(a), typed::<T>(b));
+        match (
+            T::Compute::unwrap(T::wrap(a)),
+            T::Compute::unwrap(T::wrap(b)),
+            T::Compute::unwrap_mut(T::wrap_mut(&mut *out)),
+        ) {
+            (Some(a), Some(b), Some(out)) => self.direct(a, b, out),
+            _ => self.converted(a, b, out),
+        }
+    }
+
+    /// Row blocks of the result, each with its matrices: `f(a, b, rows, out)` where `a` and `b`
+    /// are positions of a row of `a` and of a matrix of `b`.
+    fn row_blocks<U: Send>(&self, out: &mut [U], f: impl Fn(usize, usize, usize, &mut [U]) + Sync) {
+        let outer = self.a.ndim() - 2;
+        let step = self.a.strides[outer];
+        par::rows_mut(out, self.batch * self.m, self.n, self.row_ns(), |rows, out| {
+            let mut row = rows.start;
+            let mut rest = out;
+            while row < rows.end {
+                let (matrix, i) = (row / self.m, row % self.m);
+                let count = (self.m - i).min(rows.end - row);
+                let (now, later) = rest.split_at_mut(count * self.n);
+                let first = Cursor::new(&self.a, outer, matrix).position() as isize;
+                let b = Cursor::new(&self.b, outer, matrix).position();
+                f((first + i as isize * step) as usize, b, count, now);
+                (row, rest) = (row + count, later);
+            }
+        });
+    }
+
+    fn direct<C: Multiply + Sync + Send>(&self, a: &[C], b: &[C], out: &mut [C]) {
+        let outer = self.a.ndim() - 2;
+        let matrix = |data, l: &Layout, at| Matrix {
+            data,
+            at,
+            rows: l.strides[outer],
+            columns: l.strides[outer + 1],
+        };
+        self.row_blocks(out, |at_a, at_b, m, out| {
+            let (a, b) = (matrix(a, &self.a, at_a), matrix(b, &self.b, at_b));
+            gemm((m, self.k, self.n), a, b, out);
+        });
+    }
+
+    /// Each matrix is converted as a whole, in row-major order.
+    fn converted<T: Stage<Compute: Multiply>>(&self, a: &[T], b: &[T], out: &mut [T]) {
+        let outer = self.a.ndim() - 2;
+        let (k, n, level) = (self.k, self.n, simd::level());
+        let a = blocks::<T::Compute>(T::wrap(a), &self.a);
+        // Repeated matrices are converted once.
+        let mut distinct = self.b.clone();
+        for (n, &step) in distinct.shape[..outer].iter_mut().zip(&self.b.strides) {
+            *n = if step == 0 { 1 } else { *n };
+        }
+        let mut right = vec![T::Compute::ZERO; distinct.len()];
+        let source = blocks::<T::Compute>(T::wrap(b), &distinct);
+        stage::spread(&mut right, &|start, out| source.read(start, out));
+        let mut places = Layout::contiguous(&distinct.shape);
+        for (place, &step) in places.strides.iter_mut().zip(&self.b.strides[..outer]) {
+            *place = if step == 0 { 0 } else { *place };
+        }
+        places.shape = self.b.shape.clone();
+        par::rows_mut(out, self.batch * self.m, n, self.row_ns(), |rows, out| {
+            let mut left = vec![T::Compute::ZERO; PANEL.min(rows.len()) * k];
+            let mut product = vec![T::Compute::ZERO; PANEL.min(rows.len()) * n];
+            let (mut row, mut rest) = (rows.start, out);
+            while row < rows.end {
+                let (matrix, i) = (row / self.m, row % self.m);
+                let count = (self.m - i).min(rows.end - row).min(PANEL);
+                let (now, later) = rest.split_at_mut(count * n);
+                let (left, product) = (&mut left[..count * k], &mut product[..count * n]);
+                for (i, block) in left.chunks_mut(BLOCK).enumerate() {
+                    a.read(row * k + i * BLOCK, block);
+                }
+                let a = Matrix { data: &*left, at: 0, rows: k as isize, columns: 1 };
+                let at = Cursor::new(&places, outer, matrix).position();
+                let b = Matrix { data: &right, at, rows: n as isize, columns: 1 };
+                gemm((count, k, n), a, b, product);
+                stage::store(level, product, now);
+                (row, rest) = (row + count, later);
+            }
+        });
+    }
+
+    /// Row by row: sums of scaled rows of `b`, or inner products where its columns are the
+    /// contiguous ones.
+    fn rows<T: Stage>(&self, a: Slice<'_>, b: Slice<'_>, out: &mut [T])
+    where
+        T::Compute: Accumulate,
+    {
+        let (m, k, n, level) = (self.m, self.k, self.n, simd::level());
+        let axes = self.b.ndim();
+        let a = blocks::<T::Compute>(a, &self.a);
+        let inner = self.b.strides[axes - 2].unsigned_abs()
+            <= self.b.strides[axes - 1].unsigned_abs()
+            && n > 1
+            || n == 1;
+        let order = if inner { [axes - 1, axes - 2] } else { [axes - 2, axes - 1] };
+        let b = blocks::<T::Compute>(b, &permuted(&self.b, (0..axes - 2).chain(order)));
+        let dot = |row: usize, column: usize| {
+            let first = (row / m * n + column) * k;
+            let mut sum = T::Compute::ZERO;
+            for at in (0..k).step_by(BLOCK) {
+                let len = BLOCK.min(k - at);
+                with_block(&*a, row * k + at, len, |a| {
+                    with_block(&*b, first + at, len, |b| {
+                        sum = sum.sum(simd::dispatch(level, Dot(a, b)));
+                    });
+                });
+            }
+            sum
+        };
+        let combination = |row: usize, column: usize, out: &mut [T]| {
+            let mut sum = [T::Compute::ZERO; BLOCK];
+            let sum = &mut sum[..out.len()];
+            for at in (0..k).step_by(BLOCK) {
+                let len = BLOCK.min(k - at);
+                with_block(&*a, row * k + at, len, |a| {
+                    for (i, &factor) in a.iter().enumerate() {
+                        let start = (row / m * k + at + i) * n + column;
+                        with_block(&*b, start, sum.len(), |b| {
+                            simd::dispatch(level, Axpy(factor, b, sum));
+                        });
+                    }
+                });
+            }
+            stage::store(level, sum, out);
+        };
+        par::rows_mut(out, out.len(), 1, k as f64 / 8.0, |range, out| {
+            let mut done = 0;
+            while done < out.len() {
+                let (row, column) = ((range.start + done) / n, (range.start + done) % n);
+                let len = (n - column).min(out.len() - done).min(BLOCK);
+                let out = &mut out[done..done + len];
+                if inner {
+                    for (j, o) in out.iter_mut().enumerate() {
+                        *o = T::down(dot(row, column + j));
+                    }
+                } else {
+                    combination(row, column, out);
+                }
+                done += len;
+            }
+        });
+    }
+}
+
+/// Rows of the left matrix converted at a time.
+const PANEL: usize = 256;
+
+/// A compute type with a wrapping multiply-add.
+trait Accumulate: Compute {
+    fn sum(self, b: Self) -> Self;
+    fn multiply_add<I: Isa>(self, a: Self, b: Self) -> Self;
+}
+
+macro_rules! accumulate {
+    ($($ty:ty: |$s:ident, $a:ident, $b:ident| $sum:expr, $fma:expr;)*) => {$(
+        impl Accumulate for $ty {
+            #[inline(always)]
+            fn sum(self, $b: Self) -> Self { let $s = self; $sum }
+            #[inline(always)]
+            fn multiply_add<I: Isa>(self, $a: Self, $b: Self) -> Self { let $s = self; $fma }
+        }
+    )*};
+}
+
+accumulate! {
+    f32: |s, a, b| s + b, I::fma(a, b, s);
+    f64: |s, a, b| s + b, I::fma64(a, b, s);
+    i32: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
+    i64: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
+    u32: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
+    u64: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
+    Complex64: |s, a, b| s + b, s + a * b;
+}
+
+/// The inner product.
+struct Dot<'a, C>(&'a [C], &'a [C]);
+
+impl<C: Accumulate> Kernel for Dot<'_, C> {
+    type Output = C;
+    #[inline(always)]
+    fn run<I: Isa>(self) -> C {
+        const LANES: usize = 32;
+        let (a, a_rest) = self.0.as_chunks::<LANES>();
+        let (b, b_rest) = self.1.as_chunks::<LANES>();
+        let mut lanes = [C::ZERO; LANES];
+        for (a, b) in a.iter().zip(b) {
+            for l in 0..LANES {
+                lanes[l] = lanes[l].multiply_add::<I>(a[l], b[l]);
+            }
+        }
+        for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            *lane = lane.multiply_add::<I>(a, b);
+        }
+        let mut width = LANES / 2;
+        while width > 0 {
+            for l in 0..width {
+                lanes[l] = lanes[l].sum(lanes[l + width]);
+            }
+            width /= 2;
+        }
+        lanes[0]
+    }
+}
+
+/// `sum += factor * x`.
+struct Axpy<'a, C>(C, &'a [C], &'a mut [C]);
+
+impl<C: Accumulate> Kernel for Axpy<'_, C> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        for (s, &x) in self.2.iter_mut().zip(self.1) {
+            *s = s.multiply_add::<I>(self.0, x);
+        }
+    }
+}

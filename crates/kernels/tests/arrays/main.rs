@@ -1,0 +1,7 @@
+//! Array kernels against plain references, over random strided layouts.
+
+mod copying;
+mod indexing;
+mod products;
+mod reductions;
+mod support;
