@@ -9,19 +9,18 @@
 
 #[macro_use]
 pub mod data;
+
+pub mod attention;
 pub mod copy;
 pub mod elementwise;
 pub mod index;
 pub mod matmul;
+pub mod norm;
 pub mod par;
 pub mod random;
 pub mod reduce;
+mod rows;
 pub mod simd;
 mod stage;
 
 pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
-#[doc(hidden)]
-pub mod gemm {
-    use super::*;
-    pub fn matmul(_a: Slice<'_>, _la: &Layout, _b: Slice<'_>, _lb: &Layout, _out: SliceMut<'_>) {}
-}
