@@ -75,8 +75,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
 
         let mask = MaskRows::new(problem);
         let scale = S::T::of(problem.options.scale * std::f64::consts::LOG2_E);
-        let (all_keys, all_values) =
-            (problem.keys_of(task.group), problem.values_of(task.group));
+        let (all_keys, all_values) = (problem.keys_of(task.group), problem.values_of(task.group));
         for from in keys.clone().step_by(KEYS) {
             let to = (from + KEYS).min(keys.end);
             let vectors = (to - from).div_ceil(per_vector);
@@ -86,6 +85,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                     queries,
                     rows,
                     keys: all_keys.part(from, to - from),
+                    next: all_values.part(from, to - from),
                     scale,
                     out: scores,
                     top,
@@ -124,6 +124,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                     weights: scores,
                     rows,
                     values: all_values.part(from, to - from),
+                    next: all_keys.part(to, keys.end - to),
                     correction,
                     out: sums,
                 },

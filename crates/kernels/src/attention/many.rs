@@ -128,6 +128,9 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                 let (count, width, at) = (to_here - from_here, group.width, group.lane);
                 let vectors = width / S::LANES;
                 let lanes = at..at + width;
+                let mask = mask.as_ref().and_then(|m| {
+                    m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers)
+                });
                 scores(
                     s,
                     Scores {
@@ -137,14 +140,15 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                         depth,
                         vectors,
                         scale,
+                        seen: match mask {
+                            Some(MaskTile::Bytes(bytes)) => Some(bytes),
+                            _ => None,
+                        },
                         out: tile,
                         top,
                     },
                 );
-                if let Some(mask) = mask
-                    .as_ref()
-                    .and_then(|m| m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers))
-                {
+                if let Some(mask @ MaskTile::Add(_)) = mask {
                     mask_scores(s, tile, count, width, mask, top);
                 }
                 let seen = &group.seen_by_all;
@@ -207,9 +211,9 @@ fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize
             let rows = start..(start + most).min(rows.end);
             let positions = rows.start / problem.heads()..(rows.end - 1) / problem.heads() + 1;
             let visible = positions.map(|position| problem.visible(position));
-            let all = visible.clone().fold(0..isize::MAX, |a, (first, last)| {
-                a.start.max(first)..a.end.min(last + 1)
-            });
+            let all = visible
+                .clone()
+                .fold(0..isize::MAX, |a, (first, last)| a.start.max(first)..a.end.min(last + 1));
             Group {
                 width: rows.len().next_multiple_of(S::LANES),
                 rows,
@@ -241,7 +245,8 @@ fn key_panel<'a, S: Simd, E: Source<S::T>>(
     depth: usize,
     block: &'a mut [S::T],
 ) -> Panel<'a> {
-    let whole_units = if S::PAIRS { rows.columns.is_multiple_of(2) } else { E::DTYPE == S::T::DTYPE };
+    let whole_units =
+        if S::PAIRS { rows.columns.is_multiple_of(2) } else { E::DTYPE == S::T::DTYPE };
     if whole_units && let Some(panel) = in_place(rows) {
         return panel;
     }

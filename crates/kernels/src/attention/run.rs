@@ -6,9 +6,7 @@ use super::problem::Problem;
 use super::{few, many};
 use crate::data::Layout;
 use crate::par;
-use crate::simd::attention::{
-    MAX_VECTORS, Real, RowBlocks, RowWriter, Simd, Source, few_columns,
-};
+use crate::simd::attention::{MAX_VECTORS, Real, RowBlocks, RowWriter, Simd, Source, few_columns};
 
 /// Tasks per thread that even out a thread that comes late or meets cheaper tasks.
 const TASKS_PER_THREAD: usize = 4;
@@ -60,23 +58,24 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     let compute = |task: Task, emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T])| {
         if few { few::task(s, problem, task, emit) } else { many::task(s, problem, task, emit) }
     };
-    let finish = |block: usize, rows: &mut dyn FnMut(&mut dyn FnMut(usize, Softmax<S::T>, &[S::T]))| {
-        let (group, _) = blocks.get(block);
-        let mut out = out.claim(block);
-        let mut lse = lse.as_ref().map(|lse| lse.claim(block));
-        rows(&mut |row, softmax, sums| {
-            let sink = problem.options.sinks.map(|sinks| sinks[problem.place(group, row)[1]]);
-            let value = if problem.keys == 0 {
-                out.row(row).fill(E::put(S::T::ZERO));
-                sink.unwrap_or(f32::NEG_INFINITY)
-            } else {
-                finish_row(s, softmax, sums, sink, problem.options.empty_rows, out.row(row))
-            };
-            if let Some(lse) = &mut lse {
-                lse.row(row)[0] = value;
-            }
-        });
-    };
+    let finish =
+        |block: usize, rows: &mut dyn FnMut(&mut dyn FnMut(usize, Softmax<S::T>, &[S::T]))| {
+            let (group, _) = blocks.get(block);
+            let mut out = out.claim(block);
+            let mut lse = lse.as_ref().map(|lse| lse.claim(block));
+            rows(&mut |row, softmax, sums| {
+                let sink = problem.options.sinks.map(|sinks| sinks[problem.place(group, row)[1]]);
+                let value = if problem.keys == 0 {
+                    out.row(row).fill(E::put(S::T::ZERO));
+                    sink.unwrap_or(f32::NEG_INFINITY)
+                } else {
+                    finish_row(s, softmax, sums, sink, problem.options.empty_rows, out.row(row))
+                };
+                if let Some(lse) = &mut lse {
+                    lse.row(row)[0] = value;
+                }
+            });
+        };
 
     if splits == 1 {
         par::run(blocks.count(), |t| {

@@ -39,6 +39,11 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
     fn splat(self, x: f32) -> __m256 {
         // SAFETY: proof.
         unsafe { _mm256_set1_ps(x) }
@@ -150,8 +155,7 @@ impl Simd for Avx2 {
     unsafe fn transpose(self, src: *const f32, src_step: usize, dst: *mut f32, dst_step: usize) {
         // SAFETY: proof; the caller promises 8 readable rows and 8 writable ones.
         unsafe {
-            let r: [__m256; 8] =
-                std::array::from_fn(|i| _mm256_loadu_ps(src.add(i * src_step)));
+            let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(src.add(i * src_step)));
             let twos: [__m256d; 8] = std::array::from_fn(|i| {
                 let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
                 _mm256_castps_pd(if i % 2 == 0 {

@@ -12,6 +12,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod few;
 mod pack;
 mod portable;
@@ -19,6 +20,7 @@ mod rows;
 mod softmax;
 mod tile;
 
+pub(crate) use bytes::transpose_8_rows;
 pub(crate) use few::{FewScores, FewValues, few_columns, few_scores, few_values};
 pub(crate) use pack::{Rows, convert_rows, interleave_rows, scale_row, transpose_rows};
 pub(crate) use portable::Portable;
@@ -36,14 +38,8 @@ pub(crate) const RUN: usize = 8;
 
 /// Coefficients of a polynomial for 2^f, |f| <= 1/2, lowest first; relative error 1.6e-7 with
 /// its coefficients rounded to `f32`.
-const EXP2: [f32; 6] = [
-    1.000_000_07,
-    0.693_146_97,
-    0.240_221_2,
-    0.055_507_13,
-    0.009_675_541,
-    0.001_327_647_2,
-];
+const EXP2: [f32; 6] =
+    [1.000_000_07, 0.693_146_97, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
 /// The same with relative error 7.5e-5, for results that are rounded to `bf16`.
 const EXP2_SHORT: [f32; 4] = [0.999_928_1, 0.693_260_97, 0.242_611_12, 0.055_171_67];
 
@@ -236,6 +232,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// Runs `job` in a function compiled for the instruction set.
     fn enter<J: Job<Self>>(self, job: J);
 
+    /// Asks for the cache line at `p`, which need not be valid, to be brought to the second-level
+    /// cache.
+    #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        let _ = p;
+    }
     /// All lanes `x`.
     fn splat(self, x: Self::T) -> Self::V;
     /// # Safety

@@ -104,12 +104,7 @@ impl<S: Simd, E: Source<S::T>> Job<S> for Scale<'_, S::T, E> {
 
 /// Writes pairs of rows interleaved, `width` pairs apart, padded with zeros; the last row of an
 /// odd number is paired with zeros. A pair is one scalar of `out`. Only with [`Simd::PAIRS`].
-pub(crate) fn interleave_rows<S: Simd>(
-    s: S,
-    rows: Rows<'_, bf16>,
-    out: &mut [S::T],
-    width: usize,
-) {
+pub(crate) fn interleave_rows<S: Simd>(s: S, rows: Rows<'_, bf16>, out: &mut [S::T], width: usize) {
     assert!(rows.columns <= width && out.len() >= rows.count.div_ceil(2) * width);
     s.enter(Interleave { rows, out, width });
 }

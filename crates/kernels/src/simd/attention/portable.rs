@@ -95,17 +95,8 @@ impl<T: Real> Simd for Portable<T> {
         x.map(T::exp2_lane)
     }
     #[inline(always)]
-    fn within(
-        self,
-        lo: [T; N],
-        x: [T; N],
-        hi: [T; N],
-        v: [T; N],
-        otherwise: [T; N],
-    ) -> [T; N] {
-        std::array::from_fn(|i| {
-            if lo[i] <= x[i] && x[i] <= hi[i] { v[i] } else { otherwise[i] }
-        })
+    fn within(self, lo: [T; N], x: [T; N], hi: [T; N], v: [T; N], otherwise: [T; N]) -> [T; N] {
+        std::array::from_fn(|i| if lo[i] <= x[i] && x[i] <= hi[i] { v[i] } else { otherwise[i] })
     }
     #[inline(always)]
     unsafe fn choose(self, bytes: *const u8, v: [T; N], otherwise: [T; N]) -> [T; N] {

@@ -69,9 +69,13 @@ impl<'a, T> RowWriter<'a, T> {
     pub(crate) fn new(out: &'a mut [T], layout: &Layout, blocks: RowBlocks) -> Self {
         let [batches, heads, length, columns] = layout.shape[..] else { panic!("rank") };
         assert_eq!((batches * heads, length), (blocks.groups * blocks.heads, blocks.length));
-        assert!(columns <= 1 || layout.strides[3] == 1, "the output's last axis must be contiguous");
+        assert!(
+            columns <= 1 || layout.strides[3] == 1,
+            "the output's last axis must be contiguous"
+        );
         let mut axes = [0, 1, 2].map(|i| (layout.shape[i], layout.strides[i]));
-        let steps = axes.map(|(n, step)| if n > 1 { usize::try_from(step) } else { Ok(0) })
+        let steps = axes
+            .map(|(n, step)| if n > 1 { usize::try_from(step) } else { Ok(0) })
             .map(|step| step.unwrap_or_else(|_| panic!("the output must have positive steps")));
         // Each step must clear all that the smaller ones span.
         axes.sort_by_key(|&(_, step)| step);
@@ -115,10 +119,8 @@ impl<T> ClaimedRows<'_, T> {
         let w = self.writer;
         let (batch, key_head) = (self.group / w.key_heads, self.group % w.key_heads);
         let head = key_head * w.blocks.heads + row % w.blocks.heads;
-        let at = w.offset
-            + batch * w.steps[0]
-            + head * w.steps[1]
-            + row / w.blocks.heads * w.steps[2];
+        let at =
+            w.offset + batch * w.steps[0] + head * w.steps[1] + row / w.blocks.heads * w.steps[2];
         // SAFETY: batch, head and position are in range, so `new` checked that the row lies in
         // the slice borrowed for 'a and overlaps no other; only this claim reaches it, and the
         // result borrows the claim.
