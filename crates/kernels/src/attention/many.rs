@@ -128,6 +128,9 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                 let (count, width, at) = (to_here - from_here, group.width, group.lane);
                 let vectors = width / S::LANES;
                 let lanes = at..at + width;
+                let mask = mask.as_ref().and_then(|m| {
+                    m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers)
+                });
                 scores(
                     s,
                     Scores {
@@ -137,13 +140,15 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                         depth,
                         vectors,
                         scale,
+                        seen: match mask {
+                            Some(MaskTile::Bytes(bytes)) => Some(bytes),
+                            _ => None,
+                        },
                         out: tile,
                         top,
                     },
                 );
-                if let Some(mask) = mask.as_ref().and_then(|m| {
-                    m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers)
-                }) {
+                if let Some(mask @ MaskTile::Add(_)) = mask {
                     mask_scores(s, tile, count, width, mask, top);
                 }
                 let seen = &group.seen_by_all;

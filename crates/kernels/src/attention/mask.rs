@@ -6,7 +6,9 @@ use super::problem::{Problem, index};
 use super::{Mask, View};
 use crate::Element;
 use crate::data::{Bool, Layout, Slice};
-use crate::simd::attention::{MaskTile, Real, Rows, Simd, convert_rows, transpose_rows};
+use crate::simd::attention::{
+    MaskTile, RUN, Real, Rows, Simd, convert_rows, transpose_8_rows, transpose_rows,
+};
 
 /// A scalar that masks can be added in.
 pub(super) trait Additive: Real {
@@ -58,7 +60,7 @@ impl<'a, T: Real> Buffers<'a, T> {
     pub(super) fn lengths(mask: &Mask<'_>, keys: usize, width: usize, lanes: usize) -> [usize; 3] {
         match mask {
             Mask::None | Mask::Causal => [0; 3],
-            Mask::Bool(..) => [keys * width, 0, 0],
+            Mask::Bool(..) => [keys.next_multiple_of(RUN) * width, 0, 0],
             Mask::Additive(_) => [0, keys * width, keys * lanes],
         }
     }
@@ -91,7 +93,8 @@ impl<'a> MaskRows<'a> {
     }
 
     /// The mask of `keys` for the rows that start at `starts`, a row of `starts.len()` (a multiple
-    /// of `LANES`) per key; `None` if it hides nothing.
+    /// of `LANES`) per key; `None` if it hides nothing. Bytes are padded to a multiple of [`RUN`]
+    /// rows with zeros.
     pub(super) fn tile<'b, S: Simd<T: Additive>>(
         &self,
         s: S,
@@ -102,11 +105,18 @@ impl<'a> MaskRows<'a> {
         let (width, count) = (starts.len(), keys.len());
         match *self {
             MaskRows::Bool(data, step) => {
-                let out = &mut buffers.bytes[..count * width];
+                if step == 1 {
+                    // The rows of a mask are far apart: ask for the next keys' now.
+                    for &start in starts {
+                        s.prefetch(data.as_ptr().wrapping_add(start + keys.end).cast());
+                    }
+                }
+                let (out, surplus) = buffers.bytes.split_at_mut(count * width);
                 if transpose_bytes(data, step, starts, keys, out) {
                     return None;
                 }
-                Some(MaskTile::Bytes(out))
+                surplus[..(count.next_multiple_of(RUN) - count) * width].fill(0);
+                Some(MaskTile::Bytes(buffers.bytes))
             }
             MaskRows::Additive(view, step) => {
                 if step == 1 {
@@ -209,24 +219,15 @@ fn transpose_bytes(
         }
         return all;
     }
-    // Eight lanes by eight keys at a time, where keys are neighbours and lanes enough.
-    let whole = if step == 1 && width.is_multiple_of(8) { keys.len() / 8 * 8 } else { 0 };
+    // Eight lanes by sixteen keys at a time, where keys are neighbours and lanes enough.
+    let whole = if step == 1 && width.is_multiple_of(8) { keys.len() / 16 * 16 } else { 0 };
     let bytes: &[u8] = bytemuck::cast_slice(data);
-    let mut zeros = 0;
-    for (at, starts) in starts.chunks(8).enumerate() {
-        for first in (0..whole).step_by(8) {
-            let mut block = [0; 8];
-            for (row, &start) in block.iter_mut().zip(starts) {
-                let row8 = &bytes[start + keys.start + first..][..8];
-                *row = u64::from_le_bytes(row8.try_into().expect("eight bytes"));
-                zeros |= row.wrapping_sub(ONES) & !*row & (ONES << 7);
-            }
-            for (n, row) in transpose_8x8(block).into_iter().enumerate() {
-                out[(first + n) * width + at * 8..][..8].copy_from_slice(&row.to_le_bytes());
-            }
-        }
+    let mut all = true;
+    for (at, starts) in starts.chunks_exact(8).enumerate() {
+        let rows: [&[u8]; 8] =
+            std::array::from_fn(|i| &bytes[starts[i] + keys.start..starts[i] + keys.end]);
+        all &= transpose_8_rows(&rows.map(|row| &row[..whole]), &mut out[at * 8..], width);
     }
-    let mut all = zeros == 0;
     for n in whole..keys.len() {
         for (out, &start) in out[n * width..].iter_mut().zip(starts) {
             let seen = data[start.wrapping_add_signed((keys.start + n) as isize * step)];
@@ -235,36 +236,4 @@ fn transpose_bytes(
         }
     }
     all
-}
-
-/// A 1 in every byte.
-const ONES: u64 = u64::MAX / 255;
-
-/// Transposes 8 x 8 bytes: halves, then quarters, then bytes change places between rows.
-fn transpose_8x8(mut rows: [u64; 8]) -> [u64; 8] {
-    for (distance, mask) in
-        [(4, 0x0000_0000_ffff_ffff), (2, 0x0000_ffff_0000_ffff), (1, 0x00ff_00ff_00ff_00ff)]
-    {
-        let shift = 8 * distance as u32;
-        for i in (0..8).filter(|i| i & distance == 0) {
-            let (a, b) = (rows[i], rows[i + distance]);
-            rows[i] = (a & mask) | ((b & mask) << shift);
-            rows[i + distance] = ((a >> shift) & mask) | (b & (mask << shift));
-        }
-    }
-    rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::transpose_8x8;
-
-    #[test]
-    fn bytes_are_transposed() {
-        let rows: [u64; 8] =
-            std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| (8 * i + j) as u8)));
-        for (j, row) in transpose_8x8(rows).into_iter().enumerate() {
-            assert_eq!(row.to_le_bytes(), std::array::from_fn(|i| (8 * i + j) as u8));
-        }
-    }
 }

@@ -21,6 +21,8 @@ pub(crate) struct FewScores<'a, T, E> {
     pub(crate) rows: usize,
     /// Keys; a multiple of [`few_columns`] columns. With pairs, of `bf16`.
     pub(crate) keys: Rows<'a, E>,
+    /// Rows that will be read next, brought nearer meanwhile.
+    pub(crate) next: Rows<'a, E>,
     /// Factor of the products.
     pub(crate) scale: T,
     /// Receives the score vectors; the surplus lanes of the last are negative infinity.
@@ -62,23 +64,26 @@ impl<S: Simd, E: Source<S::T>, const R: usize> Job<S> for ScoresOf<'_, S::T, E, 
                 // Past the end the last key stands in.
                 *row = keys.row((first + k).min(keys.count - 1)).as_ptr();
             }
+            for i in first..(first + per_vector).min(job.next.count) {
+                prefetch(s, job.next.row(i));
+            }
             let mut acc = [zero; 16];
             for c in (0..keys.columns).step_by(step) {
-                let mut key = [zero; 16];
+                let mut query = [zero; R];
+                for (r, query) in query.iter_mut().enumerate() {
+                    let at = (r * keys.columns + c) / (step / S::LANES);
+                    // SAFETY: `few_scores` checked that there are `rows * columns` elements.
+                    *query = unsafe { s.load(job.queries.as_ptr().add(at)) };
+                }
                 for k in 0..per_vector {
                     // SAFETY: `c + step` is at most `columns`, the length of the row; with pairs
                     // a vector is `step` elements of `bf16`.
-                    key[k] = unsafe {
+                    let key = unsafe {
                         let p = rows[k].add(c);
                         if S::PAIRS { s.load(p.cast()) } else { E::load(s, p) }
                     };
-                }
-                for r in 0..R {
-                    let at = (r * keys.columns + c) / (step / S::LANES);
-                    // SAFETY: `few_scores` checked that there are `rows * columns` elements.
-                    let query = unsafe { s.load(job.queries.as_ptr().add(at)) };
-                    for k in 0..per_vector {
-                        acc[k * R + r] = s.mac(acc[k * R + r], query, key[k]);
+                    for r in 0..R {
+                        acc[k * R + r] = s.mac(acc[k * R + r], query[r], key);
                     }
                 }
             }
@@ -104,6 +109,8 @@ pub(crate) struct FewValues<'a, T, E> {
     pub(crate) rows: usize,
     /// Values; a multiple of [`few_columns`] columns. With pairs, of `bf16`.
     pub(crate) values: Rows<'a, E>,
+    /// Rows that will be read next, brought nearer meanwhile.
+    pub(crate) next: Rows<'a, E>,
     /// What the output so far is multiplied by; lane `r` is for row `r`.
     pub(crate) correction: &'a [T],
     /// Output, `rows` rows of `values.columns` scalars.
@@ -148,6 +155,14 @@ impl<S: Simd, E: Source<S::T>, const R: usize> Job<S> for ValuesOf<'_, S::T, E, 
     }
 }
 
+/// Asks for the cache lines of a row.
+#[inline(always)]
+fn prefetch<S: Simd, E>(s: S, row: &[E]) {
+    for c in (0..size_of_val(row)).step_by(64) {
+        s.prefetch(row.as_ptr().wrapping_byte_add(c).cast());
+    }
+}
+
 /// Handles `C` vectors of columns from vector `at` on; returns `C`. With pairs `C` is even.
 #[inline(always)]
 fn columns_of<S: Simd, E: Source<S::T>, const R: usize, const C: usize>(
@@ -175,6 +190,13 @@ fn columns_of<S: Simd, E: Source<S::T>, const R: usize, const C: usize>(
                     break;
                 }
                 let (a, high) = (values.row(low), low + per_vector);
+                if at == 0 {
+                    for i in [low, high] {
+                        if i < job.next.count {
+                            prefetch(s, job.next.row(i));
+                        }
+                    }
+                }
                 let weights = &job.weights[t * S::LANES + k * R..][..R];
                 for c in (0..C).step_by(2) {
                     let a = a[first + c * S::LANES..][..2 * S::LANES].as_ptr().cast::<bf16>();
@@ -197,6 +219,9 @@ fn columns_of<S: Simd, E: Source<S::T>, const R: usize, const C: usize>(
     } else {
         for i in 0..values.count {
             let row = values.row(i)[first..][..C * S::LANES].as_ptr();
+            if at == 0 && i < job.next.count {
+                prefetch(s, job.next.row(i));
+            }
             let weights = &job.weights[i * R..][..R];
             let mut value = [s.splat(S::T::ZERO); C];
             for (c, value) in value.iter_mut().enumerate() {

@@ -12,6 +12,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod few;
 mod pack;
 mod portable;
@@ -19,6 +20,7 @@ mod rows;
 mod softmax;
 mod tile;
 
+pub(crate) use bytes::transpose_8_rows;
 pub(crate) use few::{FewScores, FewValues, few_columns, few_scores, few_values};
 pub(crate) use pack::{Rows, convert_rows, interleave_rows, scale_row, transpose_rows};
 pub(crate) use portable::Portable;
@@ -230,6 +232,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// Runs `job` in a function compiled for the instruction set.
     fn enter<J: Job<Self>>(self, job: J);
 
+    /// Asks for the cache line at `p`, which need not be valid, to be brought to the second-level
+    /// cache.
+    #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        let _ = p;
+    }
     /// All lanes `x`.
     fn splat(self, x: Self::T) -> Self::V;
     /// # Safety

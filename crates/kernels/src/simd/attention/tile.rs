@@ -38,6 +38,9 @@ pub(crate) struct Scores<'a, T> {
     pub(crate) vectors: usize,
     /// Factor of the products.
     pub(crate) scale: T,
+    /// A row of `width` bytes per key, 0 where a score is hidden and becomes [`Real::MIN`]; up to
+    /// the next multiple of [`RUN`] rows, the surplus ones all 0.
+    pub(crate) seen: Option<&'a [u8]>,
     /// Receives a row of `width` scores per key; rows up to the next multiple of [`RUN`] are
     /// overwritten.
     pub(crate) out: &'a mut [T],
@@ -52,21 +55,29 @@ pub(crate) fn scores<S: Simd>(s: S, job: Scores<'_, S::T>) {
     assert!(job.queries.len() >= job.depth * width && job.top.len() >= width);
     assert!(job.out.len() >= job.count.next_multiple_of(RUN) * width);
     job.keys.check(job.count, job.depth, size_of::<S::T>());
-    match job.vectors {
-        1 => s.enter(ScoresOf::<_, 1>(job)),
-        2 => s.enter(ScoresOf::<_, 2>(job)),
-        _ => s.enter(ScoresOf::<_, 3>(job)),
+    if let Some(seen) = job.seen {
+        assert!(seen.len() >= job.count.next_multiple_of(RUN) * width);
+    }
+    match (job.vectors, job.seen.is_some()) {
+        (1, false) => s.enter(ScoresOf::<_, 1, false>(job)),
+        (1, true) => s.enter(ScoresOf::<_, 1, true>(job)),
+        (2, false) => s.enter(ScoresOf::<_, 2, false>(job)),
+        (2, true) => s.enter(ScoresOf::<_, 2, true>(job)),
+        (_, false) => s.enter(ScoresOf::<_, 3, false>(job)),
+        (_, true) => s.enter(ScoresOf::<_, 3, true>(job)),
     }
 }
 
-struct ScoresOf<'a, T, const M: usize>(Scores<'a, T>);
+struct ScoresOf<'a, T, const M: usize, const SEEN: bool>(Scores<'a, T>);
 
-impl<S: Simd, const M: usize> Job<S> for ScoresOf<'_, S::T, M> {
+impl<S: Simd, const M: usize, const SEEN: bool> Job<S> for ScoresOf<'_, S::T, M, SEEN> {
     #[inline(always)]
     fn run(self, s: S) {
         let job = self.0;
         let scale = s.splat(job.scale);
-        let mut top = [s.splat(S::T::MIN); M];
+        let min = s.splat(S::T::MIN);
+        let mut top = [min; M];
+        let seen = job.seen.unwrap_or_default().as_ptr();
         let queries = job.queries.as_ptr();
         for first in (0..job.count).step_by(S::BROADCASTS) {
             let mut rows = [job.keys.bytes.as_ptr().cast::<S::T>(); RUN];
@@ -81,13 +92,17 @@ impl<S: Simd, const M: usize> Job<S> for ScoresOf<'_, S::T, M> {
             let tile = unsafe { score_tile::<S, M>(s, queries, &rows, job.depth) };
             for (n, row) in tile.iter().enumerate().take(S::BROADCASTS) {
                 for m in 0..M {
-                    let x = s.mul(row[m], scale);
-                    top[m] = s.max(top[m], x);
-                    // SAFETY: `scores` checked that `out` has rows up to the multiple of `RUN`
-                    // after `count`, which `BROADCASTS` divides.
+                    let at = ((first + n) * M + m) * S::LANES;
+                    let mut x = s.mul(row[m], scale);
+                    // SAFETY: `scores` checked that `out`, and `seen` if there is one, have rows
+                    // up to the multiple of `RUN` after `count`, which `BROADCASTS` divides.
                     unsafe {
-                        s.store(job.out.as_mut_ptr().add(((first + n) * M + m) * S::LANES), x);
+                        if SEEN {
+                            x = s.choose(seen.add(at), x, min);
+                        }
+                        s.store(job.out.as_mut_ptr().add(at), x);
                     }
+                    top[m] = s.max(top[m], x);
                 }
             }
         }
