@@ -9,7 +9,10 @@
 
 pub mod data;
 pub mod norm;
+#[cfg(test)]
+mod oracle;
 pub mod par;
+pub mod rope;
 mod rows;
 pub mod simd;
 
