@@ -223,18 +223,17 @@ impl<E: LaneElement> LaneKernel for Turn<'_, '_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match (self.call.rope.traditional, self.stream) {
-            (false, false) => self.with::<L, false, false>(l),
-            (false, true) => self.with::<L, false, true>(l),
-            (true, false) => self.with::<L, true, false>(l),
-            (true, true) => self.with::<L, true, true>(l),
+        if self.call.rope.traditional {
+            self.with::<L, true>(l);
+        } else {
+            self.with::<L, false>(l);
         }
     }
 }
 
 impl<E: LaneElement> Turn<'_, '_, E> {
     #[inline(always)]
-    fn with<L: Lanes, const TRADITIONAL: bool, const STREAM: bool>(self, l: L) {
+    fn with<L: Lanes, const TRADITIONAL: bool>(self, l: L) {
         let call = self.call;
         let (dims, padded) = (call.rope.dims, call.speeds.len());
         let (outer, rows) = (self.tile.outer(), self.tile.rows());
@@ -257,14 +256,14 @@ impl<E: LaneElement> Turn<'_, '_, E> {
                 let (y, y_rest) = out.split_at_mut(dims);
                 y_rest.copy_from_slice(x_rest);
                 if TRADITIONAL {
-                    turn_neighbours::<L, E, STREAM>(l, x, cos, sin, y);
+                    turn_neighbours(l, x, cos, sin, y, self.stream);
                 } else {
-                    turn_halves::<L, E, STREAM>(l, x, cos, sin, y);
+                    turn_halves(l, x, cos, sin, y, self.stream);
                 }
                 at += call.times.stride;
             }
         }
-        if STREAM {
+        if self.stream {
             l.fence();
         }
     }
@@ -277,12 +276,8 @@ fn turn<L: Lanes>(l: L, x1: L::F, x2: L::F, c: L::F, s: L::F) -> (L::F, L::F) {
 }
 
 #[inline(always)]
-fn store_pair<L: Lanes, E: LaneElement, const STREAM: bool>(
-    l: L,
-    y: [L::F; 2],
-    to: &mut [E; PAIR],
-) {
-    if STREAM {
+fn store_pair<L: Lanes, E: LaneElement>(l: L, y: [L::F; 2], to: &mut [E; PAIR], stream: bool) {
+    if stream {
         E::stream_pair(l, y, to);
     } else {
         E::store_pair(l, y, to);
@@ -291,12 +286,13 @@ fn store_pair<L: Lanes, E: LaneElement, const STREAM: bool>(
 
 /// Pairs are half a row apart.
 #[inline(always)]
-fn turn_halves<L: Lanes, E: LaneElement, const STREAM: bool>(
+fn turn_halves<L: Lanes, E: LaneElement>(
     l: L,
     x: &[E],
     cos: &[f32],
     sin: &[f32],
     y: &mut [E],
+    stream: bool,
 ) {
     let half = x.len() / 2;
     let (x1, x2) = x.split_at(half);
@@ -311,8 +307,8 @@ fn turn_halves<L: Lanes, E: LaneElement, const STREAM: bool>(
         let (c, s) = (f32::load_pair(l, c), f32::load_pair(l, s));
         let (a1, a2) = turn(l, x1[0], x2[0], c[0], s[0]);
         let (b1, b2) = turn(l, x1[1], x2[1], c[1], s[1]);
-        store_pair::<L, E, STREAM>(l, [a1, b1], y1);
-        store_pair::<L, E, STREAM>(l, [a2, b2], y2);
+        store_pair(l, [a1, b1], y1, stream);
+        store_pair(l, [a2, b2], y2, stream);
     }
     let done = half - half % PAIR;
     let angles = cos[done..].chunks(LANES).zip(sin[done..].chunks(LANES));
@@ -328,12 +324,13 @@ fn turn_halves<L: Lanes, E: LaneElement, const STREAM: bool>(
 
 /// Pairs are neighbours.
 #[inline(always)]
-fn turn_neighbours<L: Lanes, E: LaneElement, const STREAM: bool>(
+fn turn_neighbours<L: Lanes, E: LaneElement>(
     l: L,
     x: &[E],
     cos: &[f32],
     sin: &[f32],
     y: &mut [E],
+    stream: bool,
 ) {
     let (xs, x_end) = x.as_chunks::<PAIR>();
     let (ys, y_end) = y.as_chunks_mut::<PAIR>();
@@ -341,7 +338,7 @@ fn turn_neighbours<L: Lanes, E: LaneElement, const STREAM: bool>(
     for (((x, y), c), s) in xs.iter().zip(ys).zip(cos).zip(sin) {
         let [x1, x2] = E::load_alternate(l, x);
         let (a, b) = turn(l, x1, x2, l.load_f32(c), l.load_f32(s));
-        store_pair::<L, E, STREAM>(l, E::alternate(l, [a, b]), y);
+        store_pair(l, E::alternate(l, [a, b]), y, stream);
     }
     if let (false, Some(c), Some(s)) = (x_end.is_empty(), cos.last(), sin.last()) {
         let mut all = [E::default(); PAIR];
@@ -352,3 +349,6 @@ fn turn_neighbours<L: Lanes, E: LaneElement, const STREAM: bool>(
         y_end.copy_from_slice(&all[..y_end.len()]);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -225,32 +225,25 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> LaneKernel for Forward<'_, X,
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match (self.kind, self.stream) {
-            (Kind::Rms, false) => self.with::<L, false, false>(l),
-            (Kind::Rms, true) => self.with::<L, false, true>(l),
-            (Kind::Layer, false) => self.with::<L, true, false>(l),
-            (Kind::Layer, true) => self.with::<L, true, true>(l),
+        match self.kind {
+            Kind::Rms => self.with::<L, false>(l),
+            Kind::Layer => self.with::<L, true>(l),
         }
     }
 }
 
 impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
     #[inline(always)]
-    fn with<L: Lanes, const LAYER: bool, const STREAM: bool>(self, l: L) {
+    fn with<L: Lanes, const LAYER: bool>(self, l: L) {
         match (self.weight, self.bias) {
-            (None, _) => self.rows::<L, LAYER, STREAM, PLAIN>(l, &[], &[]),
-            (Some(w), None) => self.rows::<L, LAYER, STREAM, WEIGHT>(l, w, &[]),
-            (Some(w), Some(b)) => self.rows::<L, LAYER, STREAM, WEIGHT_BIAS>(l, w, b),
+            (None, _) => self.rows::<L, LAYER, PLAIN>(l, &[], &[]),
+            (Some(w), None) => self.rows::<L, LAYER, WEIGHT>(l, w, &[]),
+            (Some(w), Some(b)) => self.rows::<L, LAYER, WEIGHT_BIAS>(l, w, b),
         }
     }
 
     #[inline(always)]
-    fn rows<L: Lanes, const LAYER: bool, const STREAM: bool, const AFTER: u8>(
-        self,
-        l: L,
-        weight: &[O],
-        bias: &[O],
-    ) {
+    fn rows<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, weight: &[O], bias: &[O]) {
         let len = self.rows.len;
         let mut gathered = Vec::new();
         let mut wide = vec![0.0; if P::NEEDS_SCRATCH { len } else { 0 }];
@@ -262,10 +255,11 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
             let stats =
                 if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
             start = starts.next().unwrap_or(0);
-            let write = Write { stats, x, next: self.x.get(start..).unwrap_or(&[]), weight, bias };
-            write.run::<L, LAYER, STREAM, AFTER>(l, out);
+            let next = self.x.get(start..).unwrap_or(&[]);
+            let write = Write { stats, x, next, weight, bias, stream: self.stream };
+            write.run::<L, LAYER, AFTER>(l, out);
         }
-        if STREAM {
+        if self.stream {
             l.fence();
         }
     }
@@ -279,6 +273,7 @@ struct Write<'a, W, X, O> {
     next: &'a [X],
     weight: &'a [O],
     bias: &'a [O],
+    stream: bool,
 }
 
 /// Elements of a pair of lanes.
@@ -286,11 +281,7 @@ const PAIR: usize = 2 * LANES;
 
 impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
     #[inline(always)]
-    fn run<L: Lanes, const LAYER: bool, const STREAM: bool, const AFTER: u8>(
-        self,
-        l: L,
-        out: &mut [O],
-    ) {
+    fn run<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, out: &mut [O]) {
         const { assert!(W::EVENS_FIRST == O::EVENS_FIRST, "one order for input and output") };
         let s = self.stats;
         let zero = l.splat(0.0);
@@ -310,7 +301,7 @@ impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
                 output::<L, O, LAYER, AFTER>(l, s, x[0], w[0], b[0]),
                 output::<L, O, LAYER, AFTER>(l, s, x[1], w[1], b[1]),
             ];
-            if STREAM {
+            if self.stream {
                 for line in (0..PAIR * size_of::<X>()).step_by(64) {
                     l.prefetch(self.next, i * PAIR + line / size_of::<X>());
                 }

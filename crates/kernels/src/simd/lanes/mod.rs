@@ -270,9 +270,8 @@ pub(crate) fn with_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx512Bf16 => unsafe { avx512::run(kernel) },
-        // NEON and its fused multiply-add are part of the target; the compiler uses them.
-        Level::Neon => kernel.run(portable::Portable::<true>),
-        _ => kernel.run(portable::Portable::<false>),
+        // NEON is part of its target, so the compiler uses it there.
+        _ => kernel.run(portable::Portable),
     }
 }
 

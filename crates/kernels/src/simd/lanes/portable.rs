@@ -3,13 +3,16 @@
 use super::{LANES, Lanes};
 use crate::data::{bf16, f16};
 
-/// Lanes without intrinsics; `FMA` says that the target has fused multiply-add.
+/// Lanes without intrinsics.
 #[derive(Clone, Copy)]
-pub(super) struct Portable<const FMA: bool>;
+pub(super) struct Portable;
+
+/// Whether every CPU of the target has fused multiply-add.
+const FMA: bool = cfg!(target_arch = "aarch64");
 
 type F = [f32; LANES];
 
-impl<const FMA: bool> Lanes for Portable<FMA> {
+impl Lanes for Portable {
     type F = F;
 
     #[inline(always)]
