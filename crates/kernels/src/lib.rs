@@ -16,9 +16,12 @@ pub mod elementwise;
 pub mod index;
 pub mod matmul;
 pub mod norm;
+#[cfg(test)]
+mod oracle;
 pub mod par;
 pub mod random;
 pub mod reduce;
+pub mod rope;
 mod rows;
 pub mod simd;
 mod stage;

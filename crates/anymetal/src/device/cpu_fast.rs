@@ -1,7 +1,8 @@
 //! The fused primitives on the CPU.
 
 use anymetal_kernels::attention::{self, EmptyRows, Mask};
-use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, norm};
+use anymetal_kernels::rope::{self, Speeds};
+use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, copy, norm};
 
 use super::{AttentionSpec, BufferMut, Inputs, MaskKind, Primitive, Spec};
 use crate::error::{Error, Result};
@@ -53,6 +54,23 @@ pub(super) fn run(
                 gradients,
             );
         }
+        Primitive::Rope { dims, traditional, base, scale, inverse } => {
+            let mut offsets = vec![0i64; inputs[1].layout.len()];
+            copy::copy(x[1], &inputs[1].layout, SliceMut::I64(&mut offsets));
+            let speeds = match base {
+                Some(base) => Speeds::Base(*base),
+                None => Speeds::Periods(view(2)),
+            };
+            let rope = rope::Rope {
+                dims: *dims,
+                traditional: *traditional,
+                speeds,
+                scale: *scale,
+                offsets: &offsets,
+                inverse: *inverse,
+            };
+            rope::rope(view(0), &rope, outs[0].slice_mut(specs[0].dtype));
+        }
         Primitive::Attention(spec) => run_attention(spec, inputs, x, specs, outs)?,
         other => return Err(Error::runtime("cpu", format!("{other:?} has no CPU kernel"))),
     }
@@ -92,7 +110,7 @@ fn run_attention(
         Some(&sinks) if spec.sinks => {
             gathered.resize(inputs[sinks_at].layout.len(), 0.0);
             let out = SliceMut::F32(&mut gathered);
-            anymetal_kernels::copy::copy(sinks, &inputs[sinks_at].layout, out);
+            copy::copy(sinks, &inputs[sinks_at].layout, out);
             Some(gathered.as_slice())
         }
         _ => None,

@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::affine::{self, Float};
 use super::sums::Stats;
 use super::{BLOCK, Kind, View, row_ns};
-use crate::data::{Layout, Slice, SliceMut, bf16, f16};
+use crate::data::{Layout, Slice, SliceMut};
 use crate::par;
 use crate::rows::{Number, Rows, positions, row};
 use crate::simd;
@@ -287,17 +287,6 @@ impl<E: LaneElement> Backward<'_, E> {
     }
 }
 
-/// The normalised value.
-#[inline(always)]
-fn normal<L: Lanes, const LAYER: bool>(l: L, stats: Stats, x: L::F) -> L::F {
-    let scale = l.splat(stats.scale);
-    if LAYER {
-        l.mul_add(l.sub(x, l.splat(stats.mean)), scale, l.splat(-stats.shift))
-    } else {
-        l.mul(x, scale)
-    }
-}
-
 #[inline(always)]
 fn write_dx<L: Lanes, E: LaneElement, const LAYER: bool>(
     l: L,
@@ -308,24 +297,35 @@ fn write_dx<L: Lanes, E: LaneElement, const LAYER: bool>(
     dx: &mut [E],
 ) {
     let (mean_u, mean_uz) = means::<L, E, LAYER>(l, stats, x, g, weight);
-    let (mean_u, minus_uz) = (l.splat(mean_u), l.splat(-mean_uz));
-    let scale = l.splat(stats.scale);
-    let gradient = |x: L::F, g: L::F, w: L::F| {
-        let u = l.mul(g, w);
-        let u = if LAYER { l.sub(u, mean_u) } else { u };
-        l.mul(l.mul_add(normal::<L, LAYER>(l, stats, x), minus_uz, u), scale)
-    };
+    let means = (l.splat(mean_u), l.splat(-mean_uz));
     let (xs, x_end) = x.as_chunks::<LANES>();
     let (gs, g_end) = g.as_chunks::<LANES>();
     let (ws, w_end) = weight.as_chunks::<LANES>();
     let (dxs, dx_end) = dx.as_chunks_mut::<LANES>();
     for (((x, g), w), dx) in xs.iter().zip(gs).zip(ws).zip(dxs) {
-        E::store(l, gradient(E::load(l, x), E::load(l, g), l.load_f32(w)), dx);
+        let (x, g, w) = (E::load(l, x), E::load(l, g), l.load_f32(w));
+        E::store(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx);
     }
     if !x_end.is_empty() {
         let (x, g) = (E::load_part(l, x_end), E::load_part(l, g_end));
-        E::store_part(l, gradient(x, g, f32::load_part(l, w_end)), dx_end);
+        let w = f32::load_part(l, w_end);
+        E::store_part(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx_end);
     }
+}
+
+/// `dx` of sixteen elements, for the mean of `u` and minus that of `u * z`.
+#[inline(always)]
+fn gradient<L: Lanes, const LAYER: bool>(
+    l: L,
+    stats: Stats,
+    (mean_u, minus_uz): (L::F, L::F),
+    x: L::F,
+    g: L::F,
+    w: L::F,
+) -> L::F {
+    let u = l.mul(g, w);
+    let u = if LAYER { l.sub(u, mean_u) } else { u };
+    l.mul(l.mul_add(stats.normal::<L, LAYER>(l, x), minus_uz, u), l.splat(stats.scale))
 }
 
 /// The means of `u` and of `u * z`.
@@ -342,33 +342,46 @@ fn means<L: Lanes, E: LaneElement, const LAYER: bool>(
     let (mut u_total, mut uz_total) = (0.0, 0.0);
     for ((x, g), w) in x.chunks(BLOCK).zip(g.chunks(BLOCK)).zip(weight.chunks(BLOCK)) {
         let mut sets = [[l.splat(0.0); 2]; 4];
-        let add = |[u_sum, uz_sum]: [L::F; 2], x, g, w| {
-            let u = l.mul(g, w);
-            [l.add(u_sum, u), l.mul_add(u, normal::<L, LAYER>(l, stats, x), uz_sum)]
-        };
         let (xs, x_end) = x.as_chunks::<STEP>();
         let (gs, g_end) = g.as_chunks::<STEP>();
         let (ws, w_end) = w.as_chunks::<STEP>();
         for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
             let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
             for (i, set) in sets.iter_mut().enumerate() {
-                *set = add(*set, E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
+                let (x, g, w) = (E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
+                *set = add_means::<L, LAYER>(l, stats, *set, x, g, w);
             }
         }
         for ((x, g), w) in x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES)) {
             // The lanes missing from `g` are 0, and so is `u` there.
             let (x, g) = (E::load_part(l, x), E::load_part(l, g));
-            sets[0] = add(sets[0], x, g, f32::load_part(l, w));
+            let w = f32::load_part(l, w);
+            sets[0] = add_means::<L, LAYER>(l, stats, sets[0], x, g, w);
         }
-        let sum = |k: usize| {
-            let [a, b, c, d] = sets.map(|set| set[k]);
-            l.sum(l.add(l.add(a, b), l.add(c, d))) as f64
-        };
-        u_total += sum(0);
-        uz_total += sum(1);
+        let mut sums = [0.0; 2];
+        for (k, sum) in sums.iter_mut().enumerate() {
+            let (low, high) = (l.add(sets[0][k], sets[1][k]), l.add(sets[2][k], sets[3][k]));
+            *sum = l.sum(l.add(low, high)) as f64;
+        }
+        u_total += sums[0];
+        uz_total += sums[1];
     }
     let n = x.len() as f64;
     ((u_total / n) as f32, (uz_total / n) as f32)
+}
+
+/// Adds sixteen elements to the sums of `u` and of `u * z`.
+#[inline(always)]
+fn add_means<L: Lanes, const LAYER: bool>(
+    l: L,
+    stats: Stats,
+    [u_sum, uz_sum]: [L::F; 2],
+    x: L::F,
+    g: L::F,
+    w: L::F,
+) -> [L::F; 2] {
+    let u = l.mul(g, w);
+    [l.add(u_sum, u), l.mul_add(u, stats.normal::<L, LAYER>(l, x), uz_sum)]
 }
 
 /// Adds a row to the weight's sums, and to the bias's if there are any.
@@ -384,13 +397,14 @@ fn add_row<L: Lanes, E: LaneElement, const LAYER: bool>(
     let (xs, x_end) = x.as_chunks::<LANES>();
     let (gs, g_end) = g.as_chunks::<LANES>();
     let (ws, w_end) = weight.as_chunks_mut::<LANES>();
-    let add = |x, g, sum| l.mul_add(g, normal::<L, LAYER>(l, stats, x), sum);
     for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
-        l.store_f32(add(E::load(l, x), E::load(l, g), l.load_f32(w)), w);
+        let z = stats.normal::<L, LAYER>(l, E::load(l, x));
+        l.store_f32(l.mul_add(E::load(l, g), z, l.load_f32(w)), w);
     }
     if !x_end.is_empty() {
         let (x, g) = (E::load_part(l, x_end), E::load_part(l, g_end));
-        f32::store_part(l, add(x, g, f32::load_part(l, w_end)), w_end);
+        let z = stats.normal::<L, LAYER>(l, x);
+        f32::store_part(l, l.mul_add(g, z, f32::load_part(l, w_end)), w_end);
     }
     if !bias.is_empty() {
         let (bs, b_end) = bias.as_chunks_mut::<LANES>();

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::affine::{self, Float};
 use super::sums::Stats;
-use super::{Kind, STREAM_BYTES, View, row_ns};
+use super::{Kind, View, row_ns};
 use crate::data::{Layout, Slice, SliceMut, bf16, f16};
 use crate::par;
-use crate::rows::{Number, Rows, positions, row};
+use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
 use crate::simd::{self, Level};
 
@@ -53,11 +53,11 @@ fn norm(
 ) {
     let call = Call { kind, layout: x.1, weight, bias, eps };
     match (x.0, out) {
-        (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out),
-        (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out),
-        (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out),
-        (Slice::F16(x), SliceMut::F32(out)) => call.lanes(x, out),
-        (Slice::Bf16(x), SliceMut::F32(out)) => call.lanes(x, out),
+        (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out, InPlace),
+        (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out, InPlace),
+        (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out, InPlace),
+        (Slice::F16(x), SliceMut::F32(out)) => call.lanes(x, out, Widened),
+        (Slice::Bf16(x), SliceMut::F32(out)) => call.lanes(x, out, Widened),
         (x, SliceMut::F16(out)) => call.staged::<f16>(x, out),
         (x, SliceMut::Bf16(out)) => call.staged::<bf16>(x, out),
         (x, SliceMut::F32(out)) => call.staged::<f32>(x, out),
@@ -75,7 +75,12 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn lanes<X: LaneElement, O: LaneElement + Float>(&self, x: &[X], out: &mut [O]) {
+    fn lanes<X, O, P>(&self, x: &[X], out: &mut [O], passes: P)
+    where
+        X: LaneElement,
+        O: LaneElement + Float,
+        P: Passes<X> + Sync,
+    {
         let rows = Rows::new(self.layout);
         let weight = self.weight.map(|w| affine::read::<O>(w, rows.len));
         let bias = self.bias.map(|b| affine::read::<O>(b, rows.len));
@@ -91,6 +96,7 @@ impl Call<'_> {
         par::rows_mut(out, rows.count(), rows.len, row_ns(bytes), |range, out| {
             let forward = Forward {
                 kind: self.kind,
+                passes,
                 x,
                 rows: &rows,
                 range,
@@ -136,6 +142,7 @@ impl Call<'_> {
     fn normalise(&self, level: Level, x: &[f32], out: &mut [f32]) {
         let forward = Forward {
             kind: self.kind,
+            passes: InPlace,
             x,
             rows: &Rows::new(&Layout::contiguous(&[x.len()])),
             range: 0..1,
@@ -149,9 +156,54 @@ impl Call<'_> {
     }
 }
 
+/// How a row is gone over several times.
+trait Passes<X: LaneElement>: Copy {
+    /// What passes after the first one read.
+    type Wide: LaneElement;
+    /// The row as they read it; `scratch` is as long as the row if `NEEDS_SCRATCH`.
+    fn row<'a, L: Lanes>(self, l: L, x: &'a [X], scratch: &'a mut [f32]) -> &'a [Self::Wide];
+    const NEEDS_SCRATCH: bool;
+}
+
+/// Reading the row itself each time.
+#[derive(Clone, Copy)]
+struct InPlace;
+
+impl<X: LaneElement> Passes<X> for InPlace {
+    type Wide = X;
+    const NEEDS_SCRATCH: bool = false;
+    #[inline(always)]
+    fn row<'a, L: Lanes>(self, _: L, x: &'a [X], _: &'a mut [f32]) -> &'a [X] {
+        x
+    }
+}
+
+/// Reading a copy of the row in `f32`, for `f32` outputs of halves. (For outputs in halves it is
+/// slower than converting anew in each pass.)
+#[derive(Clone, Copy)]
+struct Widened;
+
+impl<X: LaneElement> Passes<X> for Widened {
+    type Wide = f32;
+    const NEEDS_SCRATCH: bool = true;
+    #[inline(always)]
+    fn row<'a, L: Lanes>(self, l: L, x: &'a [X], scratch: &'a mut [f32]) -> &'a [f32] {
+        let (xs, x_end) = x.as_chunks::<LANES>();
+        let (outs, out_end) = scratch.as_chunks_mut::<LANES>();
+        for (x, out) in xs.iter().zip(outs) {
+            l.store_f32(X::load(l, x), out);
+        }
+        if !x_end.is_empty() {
+            f32::store_part(l, X::load_part(l, x_end), out_end);
+        }
+        scratch
+    }
+}
+
 /// The rows `range` of one call.
-struct Forward<'a, X, O> {
+struct Forward<'a, X, O, P> {
     kind: Kind,
+    passes: P,
     x: &'a [X],
     rows: &'a Rows,
     range: Range<usize>,
@@ -168,115 +220,122 @@ const PLAIN: u8 = 0;
 const WEIGHT: u8 = 1;
 const WEIGHT_BIAS: u8 = 2;
 
-impl<X: LaneElement, O: LaneElement> LaneKernel for Forward<'_, X, O> {
+impl<X: LaneElement, O: LaneElement, P: Passes<X>> LaneKernel for Forward<'_, X, O, P> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match (self.kind, self.stream) {
-            (Kind::Rms, false) => self.with::<L, false, false>(l),
-            (Kind::Rms, true) => self.with::<L, false, true>(l),
-            (Kind::Layer, false) => self.with::<L, true, false>(l),
-            (Kind::Layer, true) => self.with::<L, true, true>(l),
+        match self.kind {
+            Kind::Rms => self.with::<L, false>(l),
+            Kind::Layer => self.with::<L, true>(l),
         }
     }
 }
 
-impl<X: LaneElement, O: LaneElement> Forward<'_, X, O> {
+impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
     #[inline(always)]
-    fn with<L: Lanes, const LAYER: bool, const STREAM: bool>(self, l: L) {
+    fn with<L: Lanes, const LAYER: bool>(self, l: L) {
         match (self.weight, self.bias) {
-            (None, _) => self.rows::<L, LAYER, STREAM, PLAIN>(l, &[], &[]),
-            (Some(w), None) => self.rows::<L, LAYER, STREAM, WEIGHT>(l, w, &[]),
-            (Some(w), Some(b)) => self.rows::<L, LAYER, STREAM, WEIGHT_BIAS>(l, w, b),
+            (None, _) => self.rows::<L, LAYER, PLAIN>(l, &[], &[]),
+            (Some(w), None) => self.rows::<L, LAYER, WEIGHT>(l, w, &[]),
+            (Some(w), Some(b)) => self.rows::<L, LAYER, WEIGHT_BIAS>(l, w, b),
         }
     }
 
     #[inline(always)]
-    fn rows<L: Lanes, const LAYER: bool, const STREAM: bool, const AFTER: u8>(
-        self,
-        l: L,
-        weight: &[O],
-        bias: &[O],
-    ) {
-        let mut scratch = Vec::new();
-        let mut starts = self.rows.starts(self.range.start).peekable();
-        for out in self.out.chunks_exact_mut(self.rows.len) {
-            let start = starts.next().unwrap_or(0);
-            let x = row(self.x, self.rows, start, &mut scratch);
+    fn rows<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, weight: &[O], bias: &[O]) {
+        let len = self.rows.len;
+        let mut gathered = Vec::new();
+        let mut wide = vec![0.0; if P::NEEDS_SCRATCH { len } else { 0 }];
+        let mut starts = self.rows.starts(self.range.start);
+        let mut start = starts.next().unwrap_or(0);
+        for out in self.out.chunks_exact_mut(len) {
+            let x = row(self.x, self.rows, start, &mut gathered);
+            let x = self.passes.row(l, x, &mut wide);
             let stats =
                 if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
-            let next =
-                if STREAM { starts.peek().map_or(&[][..], |&at| after(self.x, at)) } else { &[] };
-            write::<L, X, O, LAYER, STREAM, AFTER>(l, stats, x, next, weight, bias, out);
+            start = starts.next().unwrap_or(0);
+            let next = self.x.get(start..).unwrap_or(&[]);
+            let write = Write { stats, x, next, weight, bias, stream: self.stream };
+            write.run::<L, LAYER, AFTER>(l, out);
         }
-        if STREAM {
+        if self.stream {
             l.fence();
         }
     }
 }
 
-/// What begins at `at`, if anything does.
-#[inline(always)]
-fn after<T>(data: &[T], at: usize) -> &[T] {
-    data.get(at..).unwrap_or(&[])
+/// Writing a row, after its statistics are known.
+struct Write<'a, W, X, O> {
+    stats: Stats,
+    x: &'a [W],
+    /// Begins with the next row, which is prefetched.
+    next: &'a [X],
+    weight: &'a [O],
+    bias: &'a [O],
+    stream: bool,
 }
 
-/// Writes a row, and prefetches the `next` one.
+/// Elements of a pair of lanes.
+const PAIR: usize = 2 * LANES;
+
+impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
+    #[inline(always)]
+    fn run<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, out: &mut [O]) {
+        const { assert!(W::EVENS_FIRST == O::EVENS_FIRST, "one order for input and output") };
+        let s = self.stats;
+        let zero = l.splat(0.0);
+        let (xs, x_end) = self.x.as_chunks::<PAIR>();
+        let (ws, w_end) = self.weight.as_chunks::<PAIR>();
+        let (bs, b_end) = self.bias.as_chunks::<PAIR>();
+        let (outs, out_end) = out.as_chunks_mut::<PAIR>();
+        // Lengths that the compiler can see spare the checks in the loop.
+        let count = xs.len();
+        let ws = if AFTER == PLAIN { ws } else { &ws[..count] };
+        let bs = if AFTER == WEIGHT_BIAS { &bs[..count] } else { bs };
+        for (i, (x, out)) in xs.iter().zip(outs).enumerate() {
+            let x = W::load_pair(l, x);
+            let w = if AFTER == PLAIN { [zero; 2] } else { O::load_pair(l, &ws[i]) };
+            let b = if AFTER == WEIGHT_BIAS { O::load_pair(l, &bs[i]) } else { [zero; 2] };
+            let y = [
+                output::<L, O, LAYER, AFTER>(l, s, x[0], w[0], b[0]),
+                output::<L, O, LAYER, AFTER>(l, s, x[1], w[1], b[1]),
+            ];
+            if self.stream {
+                for line in (0..PAIR * size_of::<X>()).step_by(64) {
+                    l.prefetch(self.next, i * PAIR + line / size_of::<X>());
+                }
+                O::stream_pair(l, y, out);
+            } else {
+                O::store_pair(l, y, out);
+            }
+        }
+        for (i, (x, out)) in x_end.chunks(LANES).zip(out_end.chunks_mut(LANES)).enumerate() {
+            let (w, b) = (part(w_end, i), part(b_end, i));
+            let (w, b) = (O::load_part(l, w), O::load_part(l, b));
+            let y = output::<L, O, LAYER, AFTER>(l, s, W::load_part(l, x), w, b);
+            O::store_part(l, y, out);
+        }
+    }
+}
+
+/// Run `i` of up to [`LANES`] elements; none beyond the end.
 #[inline(always)]
-fn write<
-    L: Lanes,
-    X: LaneElement,
-    O: LaneElement,
-    const LAYER: bool,
-    const STREAM: bool,
-    const AFTER: u8,
->(
+fn part<T>(of: &[T], i: usize) -> &[T] {
+    let from = of.get(i * LANES..).unwrap_or(&[]);
+    &from[..from.len().min(LANES)]
+}
+
+/// The output for sixteen elements, to be rounded once more.
+#[inline(always)]
+fn output<L: Lanes, O: LaneElement, const LAYER: bool, const AFTER: u8>(
     l: L,
     stats: Stats,
-    x: &[X],
-    next: &[X],
-    weight: &[O],
-    bias: &[O],
-    out: &mut [O],
-) {
-    let (mean, scale, shift) = (l.splat(stats.mean), l.splat(stats.scale), l.splat(-stats.shift));
-    let normal = |x: L::F| {
-        if LAYER { l.mul_add(l.sub(x, mean), scale, shift) } else { l.mul(x, scale) }
-    };
-    let (xs, x_end) = x.as_chunks::<LANES>();
-    let (ws, w_end) = weight.as_chunks::<LANES>();
-    let (bs, b_end) = bias.as_chunks::<LANES>();
-    let (outs, out_end) = out.as_chunks_mut::<LANES>();
-    let count = xs.len();
-    let (outs, ws, bs) = (
-        &mut outs[..count],
-        if AFTER == PLAIN { ws } else { &ws[..count] },
-        if AFTER == WEIGHT_BIAS { &bs[..count] } else { bs },
-    );
-    for i in 0..count {
-        let mut y = normal(X::load(l, &xs[i]));
-        if AFTER != PLAIN {
-            y = l.mul(O::round(l, y), O::load(l, &ws[i]));
-        }
-        if AFTER == WEIGHT_BIAS {
-            y = l.add(O::round(l, y), O::load(l, &bs[i]));
-        }
-        if STREAM {
-            l.prefetch(next, i * LANES);
-            O::stream(l, y, &mut outs[i]);
-        } else {
-            O::store(l, y, &mut outs[i]);
-        }
-    }
-    if !x_end.is_empty() {
-        let mut y = normal(X::load_part(l, x_end));
-        if AFTER != PLAIN {
-            y = l.mul(O::round(l, y), O::load_part(l, w_end));
-        }
-        if AFTER == WEIGHT_BIAS {
-            y = l.add(O::round(l, y), O::load_part(l, b_end));
-        }
-        O::store_part(l, y, out_end);
-    }
+    x: L::F,
+    w: L::F,
+    b: L::F,
+) -> L::F {
+    let y = stats.normal::<L, LAYER>(l, x);
+    let y = if AFTER == PLAIN { y } else { l.mul(O::round(l, y), w) };
+    if AFTER == WEIGHT_BIAS { l.add(O::round(l, y), b) } else { y }
 }

@@ -13,7 +13,7 @@
 //! sum of two floats, so that an offset of a million times the spread costs no accuracy.
 //!
 //! Speed: a row is read once from memory and stays in the first-level cache for the other passes.
-//! Where input and output together exceed [`STREAM_BYTES`], stores bypass the caches and the next
+//! Where input and output together exceed [`STREAM_BYTES`](crate::rows::STREAM_BYTES), stores bypass the caches and the next
 //! row is prefetched while this one is written, so that reading and writing overlap.
 
 mod affine;
@@ -24,17 +24,10 @@ mod sums;
 pub use backward::{Gradients, layer_norm_grad, rms_norm_grad};
 pub use forward::{layer_norm, rms_norm};
 
-use crate::data::{Layout, Slice};
-
-/// An array to read: its elements and where they lie.
-pub type View<'a> = (Slice<'a>, &'a Layout);
+pub use crate::rows::View;
 
 /// Elements whose sum is kept in `f32`.
 const BLOCK: usize = 8192;
-
-/// Bytes read and written by one call above which the output is not worth keeping in caches:
-/// about the size of a last-level cache, which the input has passed through as well.
-const STREAM_BYTES: usize = 24 << 20;
 
 /// How a norm treats the mean.
 #[derive(Clone, Copy, PartialEq)]

@@ -3,13 +3,16 @@
 use super::{LANES, Lanes};
 use crate::data::{bf16, f16};
 
-/// Lanes without intrinsics; `FMA` says that the target has fused multiply-add.
+/// Lanes without intrinsics.
 #[derive(Clone, Copy)]
-pub(super) struct Portable<const FMA: bool>;
+pub(super) struct Portable;
+
+/// Whether every CPU of the target has fused multiply-add.
+const FMA: bool = cfg!(target_arch = "aarch64");
 
 type F = [f32; LANES];
 
-impl<const FMA: bool> Lanes for Portable<FMA> {
+impl Lanes for Portable {
     type F = F;
 
     #[inline(always)]
@@ -33,6 +36,11 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         std::array::from_fn(|i| if FMA { a[i].mul_add(b[i], c[i]) } else { a[i] * b[i] + c[i] })
     }
     #[inline(always)]
+    fn neg_mul_add(self, a: F, b: F, c: F) -> F {
+        let one = |i: usize| if FMA { (-a[i]).mul_add(b[i], c[i]) } else { c[i] - a[i] * b[i] };
+        std::array::from_fn(one)
+    }
+    #[inline(always)]
     fn fused(self, a: F, b: F, c: F) -> F {
         // The product is exact in `f64`; the sum is rounded there, then once more.
         let wide = |i: usize| (a[i] as f64 * b[i] as f64 + c[i] as f64) as f32;
@@ -42,10 +50,6 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
     fn round(self, a: F) -> F {
         // Adding 1.5 * 2^23 leaves no room for a fraction.
         std::array::from_fn(|i| (a[i] + 12_582_912.0) - 12_582_912.0)
-    }
-    #[inline(always)]
-    fn swap_pairs(self, a: F) -> F {
-        std::array::from_fn(|i| a[i ^ 1])
     }
     #[inline(always)]
     fn quarter_turns(self, k: F, s: F, c: F) -> (F, F) {
@@ -62,9 +66,14 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         a.iter().all(|x| x.abs() <= limit)
     }
     #[inline(always)]
-    fn interleave(self, a: F, b: F) -> (F, F) {
+    fn interleave(self, a: F, b: F) -> [F; 2] {
         let pick = |i: usize| if i.is_multiple_of(2) { a[i / 2] } else { b[i / 2] };
-        (std::array::from_fn(pick), std::array::from_fn(|i| pick(i + LANES)))
+        [std::array::from_fn(pick), std::array::from_fn(|i| pick(i + LANES))]
+    }
+    #[inline(always)]
+    fn deinterleave(self, a: F, b: F) -> [F; 2] {
+        let pick = |i: usize| if i < LANES { a[i] } else { b[i - LANES] };
+        [std::array::from_fn(|i| pick(2 * i)), std::array::from_fn(|i| pick(2 * i + 1))]
     }
 
     #[inline(always)]
@@ -80,6 +89,11 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         from.map(|x| f32::from_bits((x.to_bits() as u32) << 16))
     }
     #[inline(always)]
+    fn load_bf16_pairs(self, from: &[bf16; 2 * LANES]) -> [F; 2] {
+        let widen = |x: bf16| f32::from_bits((x.to_bits() as u32) << 16);
+        [0, 1].map(|odd| std::array::from_fn(|i| widen(from[2 * i + odd])))
+    }
+    #[inline(always)]
     fn store_f32(self, a: F, to: &mut [f32; LANES]) {
         *to = a;
     }
@@ -90,6 +104,11 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
     #[inline(always)]
     fn store_bf16(self, a: F, to: &mut [bf16; LANES]) {
         *to = a.map(|x| bf16::from_bits((bf16_bits(x) >> 16) as u16));
+    }
+    #[inline(always)]
+    fn store_bf16_pairs(self, a: [F; 2], to: &mut [bf16; 2 * LANES]) {
+        let narrow = |x: f32| bf16::from_bits((bf16_bits(x) >> 16) as u16);
+        *to = std::array::from_fn(|i| narrow(a[i % 2][i / 2]));
     }
     #[inline(always)]
     fn round_f16(self, a: F) -> F {
@@ -109,13 +128,22 @@ impl<const FMA: bool> Lanes for Portable<FMA> {
         self.store_f16(a, to);
     }
     #[inline(always)]
-    fn stream_bf16(self, a: F, to: &mut [bf16; LANES]) {
-        self.store_bf16(a, to);
+    fn stream_bf16_pairs(self, a: [F; 2], to: &mut [bf16; 2 * LANES]) {
+        self.store_bf16_pairs(a, to);
     }
     #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
     fn prefetch<T>(self, _: &[T], _: usize) {}
+    #[inline(always)]
+    fn sum(self, mut a: F) -> f32 {
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                a[i] += a[i + half];
+            }
+        }
+        a[0]
+    }
 }
 
 /// The bits of `x` rounded to a bf16 and widened again.

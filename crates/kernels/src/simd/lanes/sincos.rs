@@ -1,6 +1,6 @@
 //! Sine and cosine of sixteen `f32` angles.
 
-use super::{LANES, LaneElement, Lanes};
+use super::{LANES, Lanes};
 
 /// Up to here the reduction below is good; beyond, angles go through `f64`.
 const LIMIT: f32 = 1_048_576.0;
@@ -23,23 +23,33 @@ pub(crate) fn sin_cos<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
     }
     let k = l.round(l.mul(x, l.splat(std::f32::consts::FRAC_2_PI)));
     let minus_k = l.sub(l.splat(0.0), k);
-    let r = QUARTER.iter().fold(x, |r, &q| l.fused(minus_k, l.splat(q), r));
+    let mut r = x;
+    for quarter in QUARTER {
+        r = l.fused(minus_k, l.splat(quarter), r);
+    }
     let z = l.mul(r, r);
-    let series = |terms: &[f32]| {
-        let (last, rest) = terms.split_last().expect("a series has terms");
-        rest.iter().rev().fold(l.splat(*last), |sum, &c| l.fused(sum, z, l.splat(c)))
-    };
     const SIN: [f32; 4] = [-1.0 / 6.0, 1.0 / 120.0, -1.0 / 5040.0, 1.0 / 362_880.0];
     const COS: [f32; 6] = [1.0, -0.5, 1.0 / 24.0, -1.0 / 720.0, 1.0 / 40_320.0, -1.0 / 3_628_800.0];
-    let sin = l.fused(l.mul(r, z), series(&SIN), r);
-    l.quarter_turns(k, sin, series(&COS))
+    let sin = l.fused(l.mul(r, z), series(l, z, SIN), r);
+    l.quarter_turns(k, sin, series(l, z, COS))
 }
 
-/// One by one, in `f64`, whose library functions reduce any angle.
-#[inline(never)]
+/// `terms[0] + terms[1] * z + terms[2] * z^2 + ..`
+#[inline(always)]
+fn series<L: Lanes, const N: usize>(l: L, z: L::F, terms: [f32; N]) -> L::F {
+    let mut sum = l.splat(terms[N - 1]);
+    for &term in terms[..N - 1].iter().rev() {
+        sum = l.fused(sum, z, l.splat(term));
+    }
+    sum
+}
+
+/// One by one, in `f64`, whose library functions reduce any angle. All NaN are the same one.
+#[inline(always)]
 fn each<L: Lanes>(l: L, x: L::F) -> (L::F, L::F) {
     let mut x32 = [0.0; LANES];
-    f32::store(l, x, &mut x32);
+    l.store_f32(x, &mut x32);
+    let narrow = |y: f64| if y.is_nan() { f32::NAN } else { y as f32 };
     let both = x32.map(|x| (x as f64).sin_cos());
-    (f32::load(l, &both.map(|b| b.0 as f32)), f32::load(l, &both.map(|b| b.1 as f32)))
+    (l.load_f32(&both.map(|b| narrow(b.0))), l.load_f32(&both.map(|b| narrow(b.1))))
 }

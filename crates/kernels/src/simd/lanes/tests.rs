@@ -19,8 +19,8 @@ enum Op {
     StoreBf16,
     Sin,
     Cos,
-    SwapPairs,
     Interleave,
+    Deinterleave,
 }
 
 impl LaneKernel for Probe<'_> {
@@ -47,9 +47,14 @@ impl LaneKernel for Probe<'_> {
                 }
                 Op::Sin => sin_cos(l, x).0,
                 Op::Cos => sin_cos(l, x).1,
-                Op::SwapPairs => l.swap_pairs(x),
                 Op::Interleave => {
-                    let (a, b) = l.interleave(x, l.add(x, l.splat(100.0)));
+                    let [a, b] = l.interleave(x, l.add(x, l.splat(100.0)));
+                    l.store_f32(a, &mut lanes);
+                    out.extend(lanes);
+                    b
+                }
+                Op::Deinterleave => {
+                    let [a, b] = l.deinterleave(x, l.add(x, l.splat(100.0)));
                     l.store_f32(a, &mut lanes);
                     out.extend(lanes);
                     b
@@ -92,9 +97,10 @@ fn halves_round_to_nearest_even_with_subnormals_infinities_and_nan() {
     let x = assorted();
     let same = |a: f32, b: f32| same_bits(a, b) || a.is_nan() && b.is_nan();
     check(Op::RoundF16, &x, |x| f16::from_f32_const(x).to_f32_const(), same);
-    check(Op::RoundBf16, &x, |x| bf16::from_f32(x).to_f32(), same);
     let not_nan: Vec<f32> = x.into_iter().filter(|x| !x.is_nan()).collect();
     check(Op::StoreF16, &not_nan, |x| f16::from_f32_const(x).to_bits() as f32, same_bits);
+    check(Op::RoundBf16, &not_nan, |x| bf16::from_f32(x).to_f32(), same_bits);
+    check(Op::RoundBf16, &[f32::NAN; 16], |x| x, same);
     check(Op::StoreBf16, &not_nan, |x| bf16::from_f32(x).to_bits() as f32, same_bits);
     let all: Vec<f32> = (0..=u16::MAX).map(|b| b as f32).collect();
     check(Op::LoadF16, &all, |b| f16::from_bits(b as u16).to_f32_const(), same);
@@ -103,11 +109,51 @@ fn halves_round_to_nearest_even_with_subnormals_infinities_and_nan() {
 #[test]
 fn lanes_change_places() {
     let x: Vec<f32> = (0..16).map(|i| i as f32).collect();
-    check(Op::SwapPairs, &x, |x| (x as u32 ^ 1) as f32, same_bits);
     for level in simd::available() {
         let got = with_lanes(level, Probe { x: &x, op: Op::Interleave });
         let want: Vec<f32> = (0..32).map(|i| (i / 2 + i % 2 * 100) as f32).collect();
         assert_eq!(got, want, "{level:?}");
+        let got = with_lanes(level, Probe { x: &x, op: Op::Deinterleave });
+        let at = |i: u32| (i % 16 + i / 16 * 100) as f32;
+        let want: Vec<f32> =
+            (0..16).map(|i| at(2 * i)).chain((0..16).map(|i| at(2 * i + 1))).collect();
+        assert_eq!(got, want, "{level:?}");
+    }
+}
+
+#[test]
+fn pairs_of_bf16_round_like_one() {
+    struct Pairs<'a>(&'a [f32]);
+    impl LaneKernel for Pairs<'_> {
+        type Output = Vec<f32>;
+        #[inline(always)]
+        fn run<L: Lanes>(self, l: L) -> Vec<f32> {
+            let mut out = Vec::new();
+            for x in self.0.as_chunks::<32>().0 {
+                let (a, b) = (f32::load_pair(l, x)[0], f32::load_pair(l, x)[1]);
+                let mut y = [bf16::ZERO; 32];
+                bf16::store_pair(l, l.deinterleave(a, b), &mut y);
+                let mut again = [bf16::ZERO; 32];
+                bf16::stream_pair(l, bf16::load_pair(l, &y), &mut again);
+                out.extend(again.map(|y| y.to_f32()));
+            }
+            l.fence();
+            out
+        }
+    }
+    let mut x = assorted();
+    x.retain(|x| !x.is_nan());
+    x.extend([f32::NAN, -f32::NAN]);
+    x.resize(x.len().next_multiple_of(32), 1.0);
+    for level in simd::available() {
+        let got = with_lanes(level, Pairs(&x));
+        for (&x, got) in x.iter().zip(got) {
+            let want = bf16::from_f32(x).to_f32();
+            assert!(
+                same_bits(got, want) || x.is_nan() && got.is_nan(),
+                "{x:?} at {level:?}: {got:?}"
+            );
+        }
     }
 }
 
