@@ -226,8 +226,7 @@ fn transpose_bytes(
     let bytes: &[u8] = bytemuck::cast_slice(data);
     let mut all = true;
     for (at, starts) in starts.chunks_exact(8).enumerate().filter(|_| whole > 0) {
-        let rows: [&[u8]; 8] =
-            std::array::from_fn(|i| &bytes[starts[i] + keys.start..][..whole]);
+        let rows: [&[u8]; 8] = std::array::from_fn(|i| &bytes[starts[i] + keys.start..][..whole]);
         all &= transpose_8_rows(&rows, &mut out[at * 8..], width);
     }
     for n in whole..keys.len() {
