@@ -1,6 +1,6 @@
 //! Speed of attention beside the limits of the machine, measured in the same run.
 //!
-//! `attention_speed [threads] [filter]` prints, per case, the median of repeated calls on warm
+//! `attention_speed [threads] [filter] [level]` prints, per case, the median of repeated calls on warm
 //! buffers, the rate, and its share of the multiply-add (or `bf16` dot product) peak, or of the
 //! read bandwidth for decoding.
 
@@ -82,26 +82,32 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let threads = args.get(1).and_then(|x| x.parse().ok()).unwrap_or(1);
     let filter = args.get(2).cloned().unwrap_or_default();
+    let level = args.get(3).map_or(simd::level(), |name| {
+        let named = |l: &simd::Level| format!("{l:?}") == *name;
+        simd::available().into_iter().find(named).expect("a level of this CPU")
+    });
     par::with_threads(threads, || {
-        let peak = [false, true].map(|pairs| peak(threads, pairs));
-        let read = read_bandwidth(256 << 20);
-        let read_l3 = read_bandwidth(8 << 20);
-        println!(
-            "{threads} threads, {:?}: multiply-add {:.0} GFLOP/s, bf16 dot {:.0} GFLOP/s, read {read:.1} GB/s, 8 MB {read_l3:.1} GB/s",
-            simd::level(),
-            peak[0],
-            peak[1]
-        );
-        for case in CASES {
-            for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
-                for mask in ["", "causal", "bool"] {
-                    let name = format!("{} {mask} {dtype}", case.name);
-                    if name.contains(&filter) && !(mask == "causal" && case.queries == 1) {
-                        run(case, dtype, mask, &name, peak, read_l3);
+        simd::with_level(level, || {
+            let peak = [false, true].map(|pairs| peak(threads, pairs));
+            let read = read_bandwidth(256 << 20);
+            let read_l3 = read_bandwidth(8 << 20);
+            println!(
+                "{threads} threads, {:?}: multiply-add {:.0} GFLOP/s, bf16 dot {:.0} GFLOP/s, read {read:.1} GB/s, 8 MB {read_l3:.1} GB/s",
+                simd::level(),
+                peak[0],
+                peak[1]
+            );
+            for case in CASES {
+                for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F16] {
+                    for mask in ["", "causal", "bool"] {
+                        let name = format!("{} {mask} {dtype}", case.name);
+                        if name.contains(&filter) && !(mask == "causal" && case.queries == 1) {
+                            run(case, dtype, mask, &name, peak, read_l3);
+                        }
                     }
                 }
             }
-        }
+        })
     });
 }
 
@@ -121,6 +127,7 @@ fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l
     let bools: Vec<Bool> = (0..case.queries * case.keys)
         .map(|n| Bool::from((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 != 0))
         .collect();
+    let bools = huge(&bools);
     let mask_layout = Layout {
         shape: [1, case.query_heads, case.queries, case.keys].into(),
         strides: [0, 0, case.keys as isize, 1].into(),

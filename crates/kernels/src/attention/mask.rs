@@ -106,9 +106,11 @@ impl<'a> MaskRows<'a> {
         match *self {
             MaskRows::Bool(data, step) => {
                 if step == 1 {
-                    // The rows of a mask are far apart: ask for the next keys' now.
+                    // The rows of a mask are far apart: ask for those of the next block now. Its
+                    // last byte is in its only line, or in the line that is not here yet.
                     for &start in starts {
-                        s.prefetch(data.as_ptr().wrapping_add(start + keys.end).cast());
+                        let last = start + keys.end + count - 1;
+                        s.prefetch(data.as_ptr().wrapping_add(last).cast());
                     }
                 }
                 let (out, surplus) = buffers.bytes.split_at_mut(count * width);
@@ -223,10 +225,9 @@ fn transpose_bytes(
     let whole = if step == 1 && width.is_multiple_of(8) { keys.len() / 16 * 16 } else { 0 };
     let bytes: &[u8] = bytemuck::cast_slice(data);
     let mut all = true;
-    for (at, starts) in starts.chunks_exact(8).enumerate() {
-        let rows: [&[u8]; 8] =
-            std::array::from_fn(|i| &bytes[starts[i] + keys.start..starts[i] + keys.end]);
-        all &= transpose_8_rows(&rows.map(|row| &row[..whole]), &mut out[at * 8..], width);
+    for (at, starts) in starts.chunks_exact(8).enumerate().filter(|_| whole > 0) {
+        let rows: [&[u8]; 8] = std::array::from_fn(|i| &bytes[starts[i] + keys.start..][..whole]);
+        all &= transpose_8_rows(&rows, &mut out[at * 8..], width);
     }
     for n in whole..keys.len() {
         for (out, &start) in out[n * width..].iter_mut().zip(starts) {
