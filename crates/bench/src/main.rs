@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 /// The child process of one of our own two contenders.
 fn serve_one(who: &str, threads: usize) {
     match who {
-        "ours" => ours::with_threads(threads, || protocol::serve(ours::prepare)),
+        "ours" => ours::serve(threads),
         #[cfg(target_arch = "x86_64")]
         "limits" => protocol::serve(|workload| limits::prepare(workload, threads)),
         _ => protocol::serve(|_| Vec::new()),

@@ -89,24 +89,8 @@ fn integers(text: &str) -> Vec<i64> {
 
 /// An element type by MLX's name.
 pub(crate) fn dtype(name: &str) -> Dtype {
-    let all = [
-        ("bool", Dtype::Bool),
-        ("uint8", Dtype::U8),
-        ("uint16", Dtype::U16),
-        ("uint32", Dtype::U32),
-        ("uint64", Dtype::U64),
-        ("int8", Dtype::I8),
-        ("int16", Dtype::I16),
-        ("int32", Dtype::I32),
-        ("int64", Dtype::I64),
-        ("float16", Dtype::F16),
-        ("bfloat16", Dtype::BF16),
-        ("float32", Dtype::F32),
-        ("float64", Dtype::F64),
-        ("complex64", Dtype::Complex64),
-    ];
-    let found = all.into_iter().find(|(known, _)| *known == name);
-    found.unwrap_or_else(|| panic!("no element type {name}")).1
+    let found = Dtype::ALL.iter().find(|known| known.name() == name);
+    *found.unwrap_or_else(|| panic!("no element type {name}"))
 }
 
 fn seen_through(array: &Array, view: &str) -> Result<Array> {
@@ -141,7 +125,7 @@ fn seen_through(array: &Array, view: &str) -> Result<Array> {
 fn spacings(dtype: Dtype) -> (f64, f64) {
     match dtype {
         Dtype::F16 => (2f64.powi(-10), 2f64.powi(-24)),
-        Dtype::BF16 => (2f64.powi(-7), 2f64.powi(-133)),
+        Dtype::Bf16 => (2f64.powi(-7), 2f64.powi(-133)),
         Dtype::F32 => (2f64.powi(-23), 2f64.powi(-149)),
         Dtype::F64 => (2f64.powi(-52), 0.0),
         _ => (0.0, 0.0),

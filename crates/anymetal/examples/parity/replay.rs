@@ -2,16 +2,16 @@
 
 use crate::manifest::{Case, dtype};
 use anymetal::fast::{
-    self, AttentionOptions, Mask, RopeOptions, layer_norm, rms_norm, scaled_dot_product_attention,
+    AttentionOptions, Mask, RopeOptions, layer_norm, rms_norm, rope, scaled_dot_product_attention,
 };
 use anymetal::ops::Operand;
-use anymetal::{Array, Dtype, Error, Result, Scalar, io, ops, random, vjp};
+use anymetal::{Array, Dtype, Result, Scalar, io, ops, random, vjp};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The tensors of a group's file.
 pub(crate) fn load(path: PathBuf) -> Result<HashMap<String, Array>> {
-    io::load_safetensors(path)
+    Ok(io::load_safetensors(path)?.arrays.into_iter().collect())
 }
 
 /// Computes a case and returns its results in the manifest's order.
@@ -20,9 +20,9 @@ pub(crate) fn run(case: &Case) -> Result<Vec<Array>> {
     let results = match op {
         "rms_norm" | "layer_norm" => vec![norm(case)?],
         "rms_norm_vjp" | "layer_norm_vjp" => norm_vjp(case)?,
-        "rope" => vec![rope(case, &case.array("x")?)?],
+        "rope" => vec![rotated(case, &case.array("x")?)?],
         "rope_vjp" => {
-            let call = |x: &[Array]| Ok(vec![rope(case, &x[0])?]);
+            let call = |x: &[Array]| Ok(vec![rotated(case, &x[0])?]);
             vjp(call, &[case.array("x")?], &[case.array("g")?])?.1
         }
         "attention" => vec![attention(case, &[case.array("q")?, case.array("k")?, case.array("v")?])?],
@@ -62,31 +62,62 @@ fn norm_vjp(case: &Case) -> Result<Vec<Array>> {
     Ok(vjp(call, &[x, w, b], &[g])?.1)
 }
 
-fn rope(case: &Case, x: &Array) -> Result<Array> {
+fn rotated(case: &Case, x: &Array) -> Result<Array> {
     let freqs = case.optional("freqs")?;
     let offsets = case.optional("offsets")?;
     let options = RopeOptions {
         traditional: case.flag("traditional"),
         base: case.has("base").then(|| case.number("base") as f32),
         scale: case.number("scale") as f32,
-        offset: match offsets {
-            Some(offsets) => offsets,
-            None => ops::scalar(case.integer("offset") as i32),
+        offset: match &offsets {
+            Some(offsets) => Operand::Array(offsets),
+            None => Operand::Scalar(Scalar::Int(case.integer("offset"))),
         },
-        freqs,
+        freqs: freqs.as_ref(),
     };
-    fast::rope(x, case.integer("dims") as i32, &options)
+    rope(x, case.integer("dims") as i32, &options)
 }
 
 fn attention(case: &Case, qkv: &[Array]) -> Result<Array> {
-    let mask = match case.optional("mask")? {
+    let (mask, sinks) = (case.optional("mask")?, case.optional("sinks")?);
+    let mask = match &mask {
         Some(mask) => Mask::Array(mask),
         None if case.flag("causal") => Mask::Causal,
         None => Mask::None,
     };
-    let options = AttentionOptions { mask, sinks: case.optional("sinks")?, ..Default::default() };
-    let scale = case.number("scale") as f32;
-    scaled_dot_product_attention(&qkv[0], &qkv[1], &qkv[2], scale, &options)
+    let options = AttentionOptions { mask, sinks: sinks.as_ref(), ..Default::default() };
+    let [q, k, v] = qkv else { panic!("three arguments") };
+    scaled_dot_product_attention(q, k, v, case.number("scale"), &options)
+}
+
+/// The draws of a seed.
+fn drawn(case: &Case, op: &str) -> Result<Vec<Array>> {
+    let seed = case.text("seed").parse().expect("a seed");
+    let key = random::key(seed)?;
+    let result = match op {
+        "key" => key,
+        "split" => random::split(&key, case.integer("count") as usize)?,
+        "bits" => random::bits(&case.shape("shape"), 4, Some(&key))?,
+        "uniform" => {
+            let (low, high) = (case.number("low"), case.number("high"));
+            random::uniform(low, high, &case.shape("shape"), case.dtype("dtype"), Some(&key))?
+        }
+        "normal" => random::normal(&case.shape("shape"), case.dtype("dtype"), Some(&key))?,
+        "randint" => {
+            let (low, high) = (case.integer("low"), case.integer("high"));
+            random::randint(low, high, &case.shape("shape"), case.dtype("dtype"), Some(&key))?
+        }
+        "state" => {
+            random::seed(seed);
+            return Ok(vec![
+                random::uniform(0.0, 1.0, &[3], Dtype::F32, None)?,
+                random::normal(&[2, 2], Dtype::F32, None)?,
+                random::randint(0, 1000, &[5], Dtype::I32, None)?,
+            ]);
+        }
+        other => panic!("no draw {other}"),
+    };
+    Ok(vec![result])
 }
 
 /// The result of an operation on ones.
