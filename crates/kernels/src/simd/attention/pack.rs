@@ -22,6 +22,10 @@ impl<'a, E> Rows<'a, E> {
     /// One row.
     #[inline(always)]
     pub(crate) fn row(&self, i: usize) -> &'a [E] {
+        if self.columns == 0 {
+            // Without elements, positions mean nothing.
+            return &[];
+        }
         let at = self.start.wrapping_add_signed(i as isize * self.step);
         &self.data[at..at + self.columns]
     }
