@@ -42,7 +42,7 @@ impl Arithmetic for f64 {
 }
 
 fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
-    table1!(op, <T: Math> -> T, |I, x| {
+    table1!(op, map1, <T: Math> -> T, |I, x| {
         Neg => -x,
         Abs => x.abs(),
         Sign => if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x + T::ZERO },
@@ -81,7 +81,7 @@ fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
 }
 
 fn unary_predicate<F: Math>(op: UnaryOp) -> Option<Loop1<F, Bool>> {
-    table1!(op, <T: Math> -> Bool, |I, x| {
+    table1!(op, map1, <T: Math> -> Bool, |I, x| {
         LogicalNot => Bool::from(x == T::ZERO),
         IsNan => Bool::from(x != x),
         IsInf => Bool::from(x.abs() == T::INFINITY),
@@ -92,7 +92,7 @@ fn unary_predicate<F: Math>(op: UnaryOp) -> Option<Loop1<F, Bool>> {
 }
 
 fn binary<F: Math>(op: BinaryOp) -> Option<Loop2<F, F>> {
-    table2!(op, <T: Math> -> T, |I, a, b| {
+    table2!(op, map2, <T: Math> -> T, |I, a, b| {
         Add => a + b,
         Subtract => a - b,
         Multiply => a * b,
@@ -108,7 +108,7 @@ fn binary<F: Math>(op: BinaryOp) -> Option<Loop2<F, F>> {
 }
 
 fn binary_predicate<F: Math>(op: BinaryOp) -> Option<Loop2<F, Bool>> {
-    table2!(op, <T: Math> -> Bool, |I, a, b| {
+    table2!(op, map2, <T: Math> -> Bool, |I, a, b| {
         Equal => Bool::from(a == b),
         NotEqual => Bool::from(a != b),
         NanEqual => Bool::from(a == b || (a != a && b != b)),

@@ -2,7 +2,7 @@
 
 use super::{ReduceOp, fold::Reducible};
 use crate::data::{Complex64, Layout, Slice, bf16, f16};
-use crate::stage::{BLOCK, GRAIN, Stage, blocks, permuted, with_block};
+use crate::stage::{BLOCK, MOVE_NS, Stage, blocks, permuted, with_block};
 use crate::{Bool, par, simd};
 
 /// Which extreme to find.
@@ -58,14 +58,9 @@ fn arg_typed<C: Reducible>(op: ArgOp, x: Slice<'_>, rows: &Layout, n: usize, out
         }
         position as u32
     };
-    let chunk = (GRAIN / n.max(1)).max(1);
-    if out.len() * n < 2 * GRAIN {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o = row(i));
-    } else {
-        par::chunks_mut(out, chunk, |c, out| {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = row(c * chunk + i));
-        });
-    }
+    par::rows_mut(out, out.len(), 1, 20.0 + n as f64 * MOVE_NS, |range, out| {
+        out.iter_mut().zip(range).for_each(|(o, i)| *o = row(i));
+    });
 }
 
 #[allow(clippy::eq_op, reason = "only NaN differs from itself")]

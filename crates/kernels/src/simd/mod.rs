@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 mod dispatch;
 pub(crate) mod gemm;
 
-pub(crate) use dispatch::{Isa, Kernel, dispatch};
+pub(crate) use dispatch::{Isa, Kernel, Plain, dispatch};
 
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
