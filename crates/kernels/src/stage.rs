@@ -66,6 +66,13 @@ pub(crate) trait Compute: Stage<Compute = Self> + PartialEq {
     /// as 0; integers wrap; complex numbers lose their imaginary part.
     fn cast(from: Slice<'_>, out: &mut [Self]);
 
+    /// Whether it, or one of its parts, is NaN.
+    #[inline(always)]
+    #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+    fn is_nan(self) -> bool {
+        self != self
+    }
+
     /// Whether it counts as true.
     #[inline(always)]
     fn truthy(self) -> bool {

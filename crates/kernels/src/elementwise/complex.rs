@@ -64,8 +64,8 @@ impl Arithmetic for Complex64 {
             Multiply => T::from(a.number() * b.number()),
             Divide => a.wide(|z| z / b.as_wide()),
             Power => a.wide(|z| power(z, b.as_wide())),
-            Maximum => if less(b, a) || a != a { a } else { b },
-            Minimum => if less(a, b) || a != a { a } else { b },
+            Maximum => if less(b, a) || a.is_nan() { a } else { b },
+            Minimum => if less(a, b) || a.is_nan() { a } else { b },
             LogAddExp => a.wide(|z| log_add_exp(z, b.as_wide())),
         })
     }

@@ -67,6 +67,7 @@ macro_rules! table1 {
                 struct Row;
                 impl<$T: $bound> Map1<$T, $V> for Row {
                     #[inline(always)]
+                    #[allow(unused_variables, reason = "constant rows")]
                     fn call<$I: Isa>($x: $T) -> $V { $body }
                 }
                 Some($map::<Row, _, _>)
@@ -84,6 +85,7 @@ macro_rules! table2 {
                 struct Row;
                 impl<$T: $bound> Map2<$T, $V> for Row {
                     #[inline(always)]
+                    #[allow(unused_variables, reason = "constant rows")]
                     fn call<$I: Isa>($a: $T, $b: $T) -> $V { $body }
                 }
                 Some($map::<Row, _, _>)

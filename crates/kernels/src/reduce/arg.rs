@@ -46,11 +46,11 @@ fn arg_typed<C: Reducible>(op: ArgOp, x: Slice<'_>, rows: &Layout, n: usize, out
                         both[1] = best;
                         let mut winner = [fold.identity];
                         (fold.rows)(level, &both, 2, &mut winner);
-                        !is_nan(best) && winner[0] != best
+                        !best.is_nan() && winner[0] != best
                     }
                 };
                 if wins {
-                    let same = |&v: &C| v == here || (is_nan(v) && is_nan(here));
+                    let same = |&v: &C| v == here || (v.is_nan() && here.is_nan());
                     position = at + x.iter().position(same).unwrap_or(0);
                     best = Some(here);
                 }
@@ -61,9 +61,4 @@ fn arg_typed<C: Reducible>(op: ArgOp, x: Slice<'_>, rows: &Layout, n: usize, out
     par::rows_mut(out, out.len(), 1, 20.0 + n as f64 * MOVE_NS, |range, out| {
         out.iter_mut().zip(range).for_each(|(o, i)| *o = row(i));
     });
-}
-
-#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
-fn is_nan<C: PartialEq>(x: C) -> bool {
-    x != x
 }

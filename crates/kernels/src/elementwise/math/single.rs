@@ -16,6 +16,7 @@ pub(in crate::elementwise) const LARGE_ANGLE: f32 = 1e6;
 
 impl Math for f32 {
     const INFINITY: Self = f32::INFINITY;
+    const VECTORISED: bool = true;
 
     #[inline(always)]
     fn abs(self) -> Self {
