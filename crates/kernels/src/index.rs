@@ -4,7 +4,9 @@
 //! found before anything is written.
 
 use crate::data::{Layout, Shape, Slice, SliceMut, bf16, f16};
-use crate::stage::{Compute, Cursor, GRAIN, Stage, bits, bits_mut, permuted, typed_mut, with_bits};
+use crate::stage::{
+    Compute, Cursor, MOVE_NS, Stage, bits, bits_mut, permuted, typed_mut, with_bits,
+};
 use crate::{Bool, Complex64, par};
 
 /// An integer array of indices.
@@ -101,11 +103,8 @@ fn gather_bits<B: Copy + Send + Sync>(src: &[B], slice: &Layout, starts: &[isize
             }
         }
     };
-    if out.len() < 2 * GRAIN {
-        return task(starts, out);
-    }
-    let chunk = GRAIN.div_ceil(n);
-    par::chunks_mut(out, chunk * n, |i, out| task(&starts[i * chunk..], out));
+    let slice_ns = 1.0 + n as f64 * if contiguous { MOVE_NS } else { 1.0 };
+    par::rows_mut(out, starts.len(), n, slice_ns, |range, out| task(&starts[range], out));
 }
 
 /// Rows of `src` along one axis: `out[a.., i.., b..] = src[a.., indices[i..], b..]` where `a` are
