@@ -5,6 +5,7 @@
 
 use anymetal_kernels::elementwise::BinaryOp;
 
+use super::create::scalar_as;
 use super::{broadcast_shapes, broadcast_to, scalar, select, with_leading, zeros_like};
 use crate::array::dtype::{Scalar, promote};
 use crate::array::eval::EvalContext;
@@ -172,8 +173,8 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     Ok(record(op, a, b))
 }
 
-fn beside(s: Scalar, array: &Array) -> Result<Array> {
-    scalar(s).astype(s.dtype_beside(array.dtype()))
+pub(super) fn beside(s: Scalar, array: &Array) -> Result<Array> {
+    scalar_as(s, s.dtype_beside(array.dtype()))
 }
 
 /// The operation on arrays of one shape and dtype.

@@ -22,19 +22,23 @@ pub fn scalar(value: impl Into<Scalar>) -> Array {
     }
 }
 
+/// A 0-d array of a number converted to a dtype.
+pub(crate) fn scalar_as(value: Scalar, dtype: Dtype) -> Result<Array> {
+    match (value, dtype) {
+        // Not through float32, which would lose digits.
+        (Scalar::Float(v), Dtype::F64) => Ok(Array::from_element(v)),
+        _ => scalar(value).astype(dtype),
+    }
+}
+
 /// An array with every element the same number, converted to `dtype`. Takes no memory beyond one
 /// element until it is written or exported.
 ///
 /// # Errors
 /// A shape whose size overflows.
 pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: Dtype) -> Result<Array> {
-    let value = value.into();
-    let one = match (value, dtype) {
-        // Not through float32, which would lose digits.
-        (Scalar::Float(v), Dtype::F64) => Array::from_element(v),
-        _ => scalar(value).astype(dtype)?,
-    };
-    if Spec::new(shape, dtype).bytes().is_none_or(|n| isize::try_from(n).is_err()) {
+    let one = scalar_as(value.into(), dtype)?;
+    if Spec::new(shape, dtype).bytes().is_none() {
         let message = "The array would be larger than the address space.";
         return Err(Error::shape("full", message, &[shape]));
     }
