@@ -178,12 +178,15 @@ impl Plan {
         // Positions in the expression, to see whether index arrays are neighbours.
         let mut array_positions = Vec::new();
         let mut place = 0;
-        // Axes of the result before index arrays expand, and which of them are new.
-        let mut new_before_arrays = Vec::new();
+        // Per new axis: the axes of the result before it, without index arrays and other new ones,
+        // and whether it comes after the first index array.
+        let mut new = Vec::new();
         let mut axis = 0;
         for (position, entry) in index.iter().enumerate() {
             match entry {
-                Index::NewAxis => new_before_arrays.push(kept.len() - array_axes.len()),
+                Index::NewAxis => {
+                    new.push((kept.len() - array_axes.len(), !arrays.is_empty()));
+                }
                 Index::Ellipsis => {
                     for _ in 0..x.ndim() - consumed {
                         kept.push(x.shape()[axis]);
@@ -231,8 +234,9 @@ impl Plan {
         let neighbours = array_positions.windows(2).all(|w| w[1] == w[0] + 1);
         let place = if neighbours { place } else { 0 };
         let mut new_axes = Vec::new();
-        for (i, before) in new_before_arrays.into_iter().enumerate() {
-            let past_arrays = !arrays.is_empty() && before >= place;
+        for (i, (before, after_array)) in new.into_iter().enumerate() {
+            // Index arrays that are not neighbours put their axes first.
+            let past_arrays = after_array || (!arrays.is_empty() && !neighbours);
             let shift = if past_arrays { array_shape.len() } else { 0 };
             new_axes.push((before + shift + i) as isize);
         }
