@@ -20,8 +20,3 @@ pub mod simd;
 mod stage;
 
 pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
-#[doc(hidden)]
-pub mod gemm {
-    use super::*;
-    pub fn matmul(_a: Slice<'_>, _la: &Layout, _b: Slice<'_>, _lb: &Layout, _out: SliceMut<'_>) {}
-}

@@ -2,7 +2,7 @@
 
 use anymetal_kernels::copy::Scalar;
 use anymetal_kernels::index::{Indices, OutOfRange};
-use anymetal_kernels::{Slice, copy, elementwise, gemm, index, random, reduce};
+use anymetal_kernels::{Slice, copy, elementwise, index, matmul, random, reduce};
 use smallvec::SmallVec;
 
 use super::{Backend, Buffer, BufferMut, Event, Inputs, Launched, Primitive, Space, Spec, View};
@@ -110,7 +110,7 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
             }
         }
         Primitive::Softmax => reduce::softmax(x[0], l(0), out),
-        Primitive::Matmul => gemm::matmul(x[0], l(0), x[1], l(1), out),
+        Primitive::Matmul => matmul::matmul(x[0], l(0), x[1], l(1), out),
         Primitive::Gather { axes, sizes } => {
             index::gather(x[0], l(0), &indices(&inputs[1..])?, axes, sizes, out)
                 .map_err(|e| out_of_range("gather", e))?;

@@ -62,9 +62,13 @@ impl Spec {
         Spec { shape: shape.into(), dtype }
     }
 
-    /// Bytes of a contiguous array, or `None` if that overflows.
+    /// Bytes of a contiguous array, or `None` if such an array cannot exist: if it exceeds the
+    /// address space, or would with its empty axes left out, which makes strides overflow.
     pub fn bytes(&self) -> Option<usize> {
-        self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d))
+        let most =
+            self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d.max(1)))?;
+        isize::try_from(most).ok()?;
+        Some(if self.shape.contains(&0) { 0 } else { most })
     }
 }
 
