@@ -78,7 +78,7 @@ macro_rules! functions {
 functions! {
     /// `a + b`; "or" for bool.
     add, Add, Same;
-    /// `a - b`; not for bool.
+    /// `a - b`; "exclusive or" for bool.
     subtract, Subtract, Same;
     /// `a * b`; "and" for bool.
     multiply, Multiply, Same;
@@ -141,7 +141,7 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     };
     let promoted = promote(a.dtype(), b.dtype());
     let refuse = || {
-        let message = format!("Not defined for types {} and {}.", a.dtype(), b.dtype());
+        let message = format!("Not supported for types {} and {}.", a.dtype(), b.dtype());
         Err(Error::dtype(name, message, &[a.dtype(), b.dtype()]))
     };
     let dtype = match kind {

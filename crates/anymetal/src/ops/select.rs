@@ -41,7 +41,7 @@ pub fn select<'a>(
 /// If both ends are open, or shapes do not broadcast.
 pub fn clip<'a>(x: &Array, min: Option<Operand<'a>>, max: Option<Operand<'a>>) -> Result<Array> {
     if min.is_none() && max.is_none() {
-        return Err(Error::value("clip", "At most one of min and max may be None."));
+        return Err(Error::value("clip", "At most one of a_min and a_max may be None."));
     }
     let mut y = x.clone();
     if let Some(min) = min {

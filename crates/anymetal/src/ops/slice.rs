@@ -162,15 +162,10 @@ impl Plan {
             index.iter().filter(|i| !matches!(i, Index::NewAxis | Index::Ellipsis)).count();
         if consumed > x.ndim() {
             let message = format!("Too many indices for array with {} dimensions.", x.ndim());
-            return Err(Error::Index {
-                op: "index",
-                message,
-                index: consumed as i64,
-                size: x.ndim(),
-            });
+            return Err(Error::shape("index", message, &[x.shape()]));
         }
         if index.iter().filter(|i| matches!(i, Index::Ellipsis)).count() > 1 {
-            return Err(Error::value("index", "An index can only have a single ellipsis."));
+            return Err(Error::value("index", "An index can only have a single ellipsis (...)."));
         }
         let has_arrays = index.iter().any(|i| matches!(i, Index::Array(_)));
         let mut window = Window::whole(x.shape());
@@ -182,7 +177,11 @@ impl Plan {
         // and whether it comes after the first index array.
         let mut new = Vec::new();
         let mut axis = 0;
-        for (position, entry) in index.iter().enumerate() {
+        let mut position = 0;
+        for entry in index {
+            // An ellipsis that stands for no axis separates nothing, as in MLX (not as in NumPy).
+            let empty = matches!(entry, Index::Ellipsis) && consumed == x.ndim();
+            position += usize::from(!empty);
             match entry {
                 Index::NewAxis => {
                     new.push((kept.len() - array_axes.len(), !arrays.is_empty()));

@@ -32,10 +32,7 @@ pub fn bits(shape: &[usize], width: usize, key: Option<&Array>) -> Result<Array>
             return Err(Error::value("bits", message));
         }
     };
-    if Spec::new(shape, dtype).bytes().is_none() {
-        let message = "The array would be larger than the address space.";
-        return Err(Error::shape("bits", message, &[shape]));
-    }
+    crate::ops::check_size("bits", shape)?;
     Ok(record(key, RandomBits { shape: shape.into(), dtype }))
 }
 

@@ -12,37 +12,40 @@ use crate::table::{Case, Input, Kind, Row, rows};
 
 #[test]
 fn values_on_the_cpu() {
-    each_row(200, |row, rng| values(row, rng));
+    each_row(100, |row, rng| values(row, rng));
 }
 
 #[test]
 fn values_on_the_fake_device() {
-    each_row(30, |row, rng| fake::device().stream().scope(|| values(row, rng)));
+    each_row(15, |row, rng| fake::device().stream().scope(|| values(row, rng)));
 }
 
 #[test]
 fn first_derivatives() {
-    each_row(50, |row, rng| somewhere(rng, |rng| derivatives(row, rng)));
+    each_row(25, |row, rng| somewhere(rng, |rng| derivatives(row, rng)));
 }
 
 #[test]
 fn second_derivatives() {
-    each_row(30, |row, rng| somewhere(rng, |rng| curvature(row, rng)));
+    each_row(15, |row, rng| somewhere(rng, |rng| curvature(row, rng)));
 }
 
 #[test]
 fn mapping_equals_a_loop() {
-    each_row(60, |row, rng| somewhere(rng, |rng| mapping(row, rng)));
+    each_row(30, |row, rng| somewhere(rng, |rng| mapping(row, rng)));
 }
 
 #[test]
 fn mapped_derivatives_equal_a_loop() {
-    each_row(30, |row, rng| somewhere(rng, |rng| mapped_derivatives(row, rng)));
+    each_row(15, |row, rng| somewhere(rng, |rng| mapped_derivatives(row, rng)));
 }
 
-/// Runs a check on every row and reports all that fail.
+/// Runs a check on every row and reports all that fail. `ANYMETAL_TEST_SCALE` multiplies the
+/// number of trials.
 fn each_row(trials: usize, check: impl Fn(&Row, &mut Rng) -> Result<(), String>) {
     let seed = fresh_seed();
+    let scale = std::env::var("ANYMETAL_TEST_SCALE").ok().and_then(|s| s.parse().ok());
+    let trials = trials * scale.unwrap_or(1);
     let mut failures = Vec::new();
     for row in rows() {
         for trial in 0..trials {

@@ -4,9 +4,9 @@
 //! Adding an operation is adding a row to [`table`]; [`harness`] does the rest, on the CPU and on
 //! the fake device. A failure prints the row and a seed; `ANYMETAL_TEST_SEED` repeats it.
 
-mod complex;
 mod errors;
 mod harness;
+mod kinds;
 mod oracle;
 mod rng;
 mod table;
