@@ -9,13 +9,20 @@
 
 #[macro_use]
 pub mod data;
+
+pub mod attention;
 pub mod copy;
 pub mod elementwise;
 pub mod index;
 pub mod matmul;
+pub mod norm;
+#[cfg(test)]
+mod oracle;
 pub mod par;
 pub mod random;
 pub mod reduce;
+pub mod rope;
+mod rows;
 pub mod simd;
 mod stage;
 

@@ -155,6 +155,81 @@ pub fn rows_mut<T: Send>(
     });
 }
 
+/// A part of a three-axis output that one task of [`tiles_mut`] writes: some of the outer items,
+/// and in each the same rows.
+pub struct Tile<'a, T> {
+    out: &'a Parts<'a, T>,
+    outer: Range<usize>,
+    rows: Range<usize>,
+    /// Elements of an outer item, and of a row.
+    sizes: (usize, usize),
+}
+
+impl<T> Tile<'_, T> {
+    /// The outer items of this tile.
+    pub fn outer(&self) -> Range<usize> {
+        self.outer.clone()
+    }
+
+    /// The rows of this tile, in each outer item.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// This tile's rows of item `outer`, one after the other.
+    ///
+    /// # Panics
+    /// If the tile does not have that item.
+    pub fn part(&mut self, outer: usize) -> &mut [T] {
+        assert!(self.outer.contains(&outer), "an item of another tile");
+        let start = outer * self.sizes.0;
+        // SAFETY: tiles do not overlap, as `tiles_mut` makes one for each pair of an outer range
+        // and a row range; and `&mut self` keeps other parts of this tile from being alive.
+        unsafe {
+            self.out
+                .get(start + self.rows.start * self.sizes.1..start + self.rows.end * self.sizes.1)
+        }
+    }
+}
+
+/// Cuts `out`, of `outer` items of `rows` rows of `row` elements, into tiles of `tile_rows` rows
+/// of all outer items (or of some, if that gives too few tasks) and calls `f` for each, on up to
+/// [`threads`] threads. `row_ns` is as for [`rows_mut`].
+///
+/// # Panics
+/// If `out` is not that long.
+pub fn tiles_mut<T: Send>(
+    out: &mut [T],
+    (outer, rows, row): (usize, usize, usize),
+    tile_rows: usize,
+    row_ns: f64,
+    f: impl Fn(&mut Tile<'_, T>) + Sync,
+) {
+    assert_eq!(out.len(), outer * rows * row, "the output must consist of whole items");
+    if out.is_empty() {
+        return;
+    }
+    let out = Parts::new(out);
+    let total_ns = (outer * rows) as f64 * row_ns;
+    let wanted = pieces(outer * rows, row_ns);
+    let down = rows.div_ceil(tile_rows.max(1));
+    let across = wanted.div_ceil(down).min(outer);
+    let task = |i: usize| {
+        let first = i / across * tile_rows.max(1);
+        f(&mut Tile {
+            out: &out,
+            outer: piece(outer, across, i % across),
+            rows: first..rows.min(first + tile_rows.max(1)),
+            sizes: (rows * row, row),
+        });
+    };
+    if wanted == 1 {
+        (0..down).for_each(task);
+    } else {
+        run_with(down * across, total_ns >= WAKE_NS, task);
+    }
+}
+
 /// Runs `f` as a task: what it calls stays on this thread.
 fn in_task<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
@@ -287,6 +362,27 @@ mod tests {
         });
         assert_eq!(a, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3]);
         assert_eq!(b, [4, 4, 2]);
+    }
+
+    #[test]
+    fn tiles_cover_everything_once() {
+        for threads in [1, 2, 5] {
+            for (outer, rows, row, tile) in
+                [(1, 1, 1, 1), (3, 10, 2, 4), (7, 1, 3, 8), (2, 100, 1, 0), (0, 3, 3, 1)]
+            {
+                let mut out = vec![0u32; outer * rows * row];
+                with_threads(threads, || {
+                    tiles_mut(&mut out, (outer, rows, row), tile, 1e4, |t| {
+                        for o in t.outer() {
+                            let first = (o * rows + t.rows().start) * row;
+                            let part = t.part(o);
+                            part.iter_mut().zip(first as u32..).for_each(|(p, i)| *p += i + 1);
+                        }
+                    });
+                });
+                assert!(out.iter().zip(1..).all(|(&v, i)| v == i), "{outer} {rows} {row} {tile}");
+            }
+        }
     }
 
     #[test]

@@ -71,6 +71,14 @@ pub(crate) fn host_view(array: &Array) -> Result<View> {
     view_for(&array.0, Space::HOST, false).map(|(view, _)| view)
 }
 
+/// The array's values in the memory space of a stream's device.
+pub(crate) fn view_on(array: &Array, stream: Stream) -> Result<View> {
+    eval_one(array)?;
+    let (view, event) = view_for(&array.0, stream.device.backend().space(), false)?;
+    event.map_or(Ok(()), |event| event.wait())?;
+    Ok(view)
+}
+
 /// Number of active transformations in the process: while there is any, evaluated arrays that
 /// depend on a transformation's inputs keep their graph.
 static TRACES: AtomicUsize = AtomicUsize::new(0);

@@ -91,6 +91,11 @@ impl Array {
         Array(Arc::new(Output::ready(view)))
     }
 
+    /// The array's values, computed, in the memory space of a stream's device.
+    pub(crate) fn view_on(&self, stream: Stream) -> Result<View> {
+        eval::view_on(self, stream)
+    }
+
     /// An array whose computation has failed.
     pub(crate) fn failed(spec: Spec, error: crate::Error) -> Array {
         Array(Arc::new(Output::failed(spec, error)))

@@ -70,7 +70,7 @@ pub enum Primitive {
     },
     /// `[key]`, two words per row: Threefry bits, one stream per key.
     RandomBits,
-    /// `[x]` or `[x, weight]`, all of the output's dtype; weight of one axis.
+    /// `[x]` or `[x, weight]` of any floating dtypes; the weight has one axis.
     RmsNorm {
         /// Added to the mean square.
         eps: f32,
@@ -89,13 +89,18 @@ pub enum Primitive {
         /// Whether a bias follows.
         bias: bool,
     },
-    /// `[x, g]` or `[x, weight, g]` to `[dx]` or `[dx, dw]`.
+    /// `[x, g]` with weight and bias between them as in the forward pass, to the gradients of x,
+    /// weight and bias.
     LayerNormBackward {
         /// As in the forward pass.
         eps: f32,
+        /// Whether there is a weight.
+        weight: bool,
+        /// Whether there is a bias.
+        bias: bool,
     },
-    /// `[x, offset]` with `freqs` (float32) if there is no base: rotary position embedding of
-    /// x (B, .., T, D); offset has one int64 element or B.
+    /// `[x, offset]`, then freqs (float32) if there is no base: rotary position embedding of
+    /// x (B, .., T, D); offset is a vector of one int64 element or B.
     Rope {
         /// Features that rotate.
         dims: usize,

@@ -1,14 +1,19 @@
 //! Operations on `f32` and `f64`.
 
 use super::map::{Map1, Map2, map1, map2, table1, table2};
-use super::math::Math;
+use super::math::{LARGE_ANGLE, Math};
 use super::{Arithmetic, BinaryOp, Loop1, Loop2, UnaryOp};
 use crate::Bool;
-use crate::simd::Isa;
+use crate::simd::{Isa, Level};
 
 impl Arithmetic for f32 {
     fn unary(op: UnaryOp) -> Option<Loop1<Self, Self>> {
-        unary(op)
+        match op {
+            UnaryOp::Sin => Some(|level, x, out| angles(UnaryOp::Sin, level, x, out, f64::sin)),
+            UnaryOp::Cos => Some(|level, x, out| angles(UnaryOp::Cos, level, x, out, f64::cos)),
+            UnaryOp::Tan => Some(|level, x, out| angles(UnaryOp::Tan, level, x, out, f64::tan)),
+            _ => unary(op),
+        }
     }
     fn unary_predicate(op: UnaryOp) -> Option<Loop1<Self, Bool>> {
         unary_predicate(op)
@@ -66,9 +71,9 @@ fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
         Erf => x.erf::<I>(),
         ErfInv => x.erfinv::<I>(),
         Sigmoid => x.sigmoid::<I>(),
-        Floor => x.floor::<I>(),
-        Ceil => -(-x).floor::<I>(),
-        Round => x.round_even::<I>(),
+        Floor => x.floor(),
+        Ceil => x.ceil(),
+        Round => x.round_even(),
         Conjugate => x,
         Real => x,
         Imag => x - x,
@@ -92,7 +97,7 @@ fn binary<F: Math>(op: BinaryOp) -> Option<Loop2<F, F>> {
         Subtract => a - b,
         Multiply => a * b,
         Divide => a / b,
-        FloorDivide => (a / b).floor::<I>(),
+        FloorDivide => (a / b).floor(),
         Remainder => remainder(a, b),
         Power => a.power::<I>(b),
         Maximum => if a > b || a != a { a } else { b },
@@ -114,6 +119,20 @@ fn binary_predicate<F: Math>(op: BinaryOp) -> Option<Loop2<F, Bool>> {
         LogicalAnd => Bool::from(a != T::ZERO && b != T::ZERO),
         LogicalOr => Bool::from(a != T::ZERO || b != T::ZERO),
     })
+}
+
+/// The vectorised function, and `slow` for the angles that it does not cover.
+fn angles(op: UnaryOp, level: Level, x: &[f32], out: &mut [f32], slow: fn(f64) -> f64) {
+    if let Some(vectorised) = unary(op) {
+        vectorised(level, x, out);
+    }
+    if x.iter().any(|x| x.abs() >= LARGE_ANGLE) {
+        for (o, &x) in out.iter_mut().zip(x) {
+            if x.abs() >= LARGE_ANGLE {
+                *o = slow(x as f64) as f32;
+            }
+        }
+    }
 }
 
 /// The exact C remainder, moved to the divisor's sign.

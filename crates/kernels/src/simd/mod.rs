@@ -1,10 +1,12 @@
 //! Instruction sets: detection, forcing, and everything written with intrinsics.
 
-use std::cell::Cell;
-use std::sync::OnceLock;
-
+pub(crate) mod attention;
 mod dispatch;
 pub(crate) mod gemm;
+pub(crate) mod lanes;
+
+use std::cell::Cell;
+use std::sync::OnceLock;
 
 pub(crate) use dispatch::{Isa, Kernel, dispatch};
 

@@ -1,6 +1,7 @@
 //! Array kernels against plain references, over random strided layouts.
 
 mod copying;
+mod elementwise;
 mod indexing;
 mod products;
 mod reductions;

@@ -1,0 +1,52 @@
+//! What several test files use: seeded random arrays, devices, comparison.
+
+use anymetal::device::fake;
+use anymetal::{Array, Device, Dtype, Result};
+
+/// Seeded normal numbers (SplitMix64 and Box-Muller), independent of the library's own generator.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A float32 array of standard normal numbers.
+    pub fn normal(&mut self, shape: &[usize]) -> Array {
+        let n: usize = shape.iter().product();
+        let data: Vec<f32> = (0..n)
+            .map(|_| {
+                let (u, v) = (self.next().max(1e-300), self.next());
+                ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+            })
+            .collect();
+        Array::from_slice(&data, shape).unwrap()
+    }
+}
+
+/// Runs a check on the CPU and on the fake device.
+pub fn everywhere(check: impl Fn() -> Result<()>) {
+    for device in [Device::cpu(), fake::device()] {
+        device.stream().scope(&check).unwrap_or_else(|e| panic!("on {device:?}: {e}"));
+    }
+}
+
+/// Checks equal shapes and `|a - b| <= tolerance * (1 + |b|)` everywhere, NaN where b is.
+pub fn close(a: &Array, b: &Array, tolerance: f64) -> Result<()> {
+    assert_eq!(a.shape(), b.shape());
+    let (x, y) = (a.astype(Dtype::F64)?.to_vec::<f64>()?, b.astype(Dtype::F64)?.to_vec::<f64>()?);
+    for (i, (x, y)) in x.iter().zip(&y).enumerate() {
+        let fine =
+            (x - y).abs() <= tolerance * (1.0 + y.abs()) || x == y || (x.is_nan() && y.is_nan());
+        assert!(fine, "element {i} of {:?} ({}): {x} is not {y}", a.shape(), a.dtype());
+    }
+    Ok(())
+}

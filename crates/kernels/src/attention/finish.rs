@@ -1,0 +1,60 @@
+//! From running sums to results.
+
+use super::EmptyRows;
+use crate::simd::attention::{Real, Simd, Source, scale_row};
+
+/// One row's softmax so far: maximum in units of log 2, and sum relative to it.
+#[derive(Clone, Copy)]
+pub(super) struct Softmax<T> {
+    pub(super) max: T,
+    pub(super) sum: T,
+}
+
+impl<T: Real> Softmax<T> {
+    /// Of no scores.
+    pub(super) const EMPTY: Self = Softmax { max: T::MIN, sum: T::ZERO };
+
+    /// Adds `sum` relative to `max`; returns by what to multiply what was summed before, and what
+    /// is added.
+    pub(super) fn join(&mut self, other: Self) -> (T, T) {
+        let max = if other.max > self.max { other.max } else { self.max };
+        let minus = T::of(-1.0).times(max);
+        let (ours, theirs) = (self.max.plus(minus).exp2(), other.max.plus(minus).exp2());
+        self.sum = self.sum.times(ours).plus(other.sum.times(theirs));
+        self.max = max;
+        (ours, theirs)
+    }
+}
+
+/// Writes a result: `row` divided by the sum. Returns the log-sum-exp.
+pub(super) fn finish_row<S: Simd, E: Source<S::T>>(
+    s: S,
+    mut softmax: Softmax<S::T>,
+    row: &[S::T],
+    sink: Option<f32>,
+    empty_rows: EmptyRows,
+    out: &mut [E],
+) -> f32 {
+    // No score above the minimum: everything was hidden, or minus infinity.
+    let empty = softmax.max == S::T::MIN;
+    let hidden =
+        empty && softmax.sum > S::T::ZERO && sink.is_none_or(|sink| sink == f32::NEG_INFINITY);
+    let mut factor = S::T::ONE;
+    if let Some(sink) = sink {
+        let max = S::T::of(sink as f64 * std::f64::consts::LOG2_E);
+        factor = softmax.join(Softmax { max, sum: S::T::ONE }).0;
+    }
+    if empty && empty_rows == EmptyRows::Zero {
+        out.fill(E::put(S::T::ZERO));
+    } else {
+        scale_row(s, row, S::T::of(factor.wide() / softmax.sum.wide()), out);
+    }
+    if hidden {
+        match empty_rows {
+            EmptyRows::Mean => f32::MIN,
+            EmptyRows::Zero => f32::NEG_INFINITY,
+        }
+    } else {
+        ((softmax.max.wide() + softmax.sum.wide().log2()) * std::f64::consts::LN_2) as f32
+    }
+}

@@ -1,0 +1,156 @@
+//! What a norm needs to know of a row before it can write it.
+
+use super::BLOCK;
+use crate::simd::lanes::{LANES, LaneElement, Lanes};
+
+/// Mean and scale of a row: the normalised value is `(x - mean) * scale - shift`.
+#[derive(Clone, Copy)]
+pub(super) struct Stats {
+    pub(super) mean: f32,
+    pub(super) scale: f32,
+    /// What is missing from `mean`, times `scale`.
+    pub(super) shift: f32,
+}
+
+impl Stats {
+    /// With a mean of 0: the RMS norm.
+    #[inline(always)]
+    pub(super) fn rms<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
+        let [squares] = sums(l, x, 0.0, Squares);
+        Stats { mean: 0.0, scale: inverse_root(squares, x.len(), 0.0, eps), shift: 0.0 }
+    }
+
+    /// Two passes: the mean; then the squares about it, and by how much it is off.
+    #[inline(always)]
+    pub(super) fn layer<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
+        let mean = mean(l, x);
+        let [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
+        let rest = rest / x.len() as f64;
+        let scale = inverse_root(squares, x.len(), rest, eps);
+        Stats { mean, scale, shift: rest as f32 * scale }
+    }
+}
+
+impl Stats {
+    /// The normalised value.
+    #[inline(always)]
+    pub(super) fn normal<L: Lanes, const LAYER: bool>(self, l: L, x: L::F) -> L::F {
+        let scale = l.splat(self.scale);
+        if LAYER {
+            l.mul_add(l.sub(x, l.splat(self.mean)), scale, l.splat(-self.shift))
+        } else {
+            l.mul(x, scale)
+        }
+    }
+}
+
+/// The mean, rounded to `f32`.
+#[inline(always)]
+fn mean<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
+    let [sum] = sums(l, x, 0.0, Sum);
+    (sum / x.len() as f64) as f32
+}
+
+/// `1 / sqrt(variance + eps)` from the sum of `n` squares about a mean that is off by `rest`.
+#[inline(always)]
+fn inverse_root(squares: f64, n: usize, rest: f64, eps: f32) -> f32 {
+    let mean = squares / n as f64;
+    // Rounding must not make a variance negative, but NaN stays.
+    let variance = if mean < rest * rest { 0.0 } else { mean - rest * rest };
+    let scale = 1.0 / (variance as f32 + eps).sqrt();
+    // One NaN for all, as rounding to bf16 wants their lower bits clear.
+    if scale.is_nan() { f32::NAN } else { scale }
+}
+
+/// What is summed: `N` sums at a time. Not a closure, because those may not be inlined, and then
+/// the compiler does not see the level's instructions in them.
+trait Step<L: Lanes, const N: usize>: Copy {
+    /// Adds sixteen elements.
+    fn add(self, l: L, sums: [L::F; N], x: L::F) -> [L::F; N];
+}
+
+#[derive(Clone, Copy)]
+struct Sum;
+
+impl<L: Lanes> Step<L, 1> for Sum {
+    #[inline(always)]
+    fn add(self, l: L, [sum]: [L::F; 1], x: L::F) -> [L::F; 1] {
+        [l.add(sum, x)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Squares;
+
+impl<L: Lanes> Step<L, 1> for Squares {
+    #[inline(always)]
+    fn add(self, l: L, [sum]: [L::F; 1], x: L::F) -> [L::F; 1] {
+        [l.mul_add(x, x, sum)]
+    }
+}
+
+/// Differences from a value, and their squares.
+#[derive(Clone, Copy)]
+struct SquaresAbout<F> {
+    mean: F,
+}
+
+impl<L: Lanes> Step<L, 2> for SquaresAbout<L::F> {
+    #[inline(always)]
+    fn add(self, l: L, [rest, squares]: [L::F; 2], x: L::F) -> [L::F; 2] {
+        let x = l.sub(x, self.mean);
+        [l.add(rest, x), l.mul_add(x, x, squares)]
+    }
+}
+
+/// `N` sums over the elements of a row. The elements missing at the row's end are `pad`.
+#[inline(always)]
+fn sums<L: Lanes, X: LaneElement, const N: usize>(
+    l: L,
+    x: &[X],
+    pad: f32,
+    step: impl Step<L, N>,
+) -> [f64; N] {
+    let mut total = [0.0; N];
+    for block in x.chunks(BLOCK) {
+        let sums = block_sums(l, block, pad, step);
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += l.sum(sum) as f64;
+        }
+    }
+    total
+}
+
+#[inline(always)]
+fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
+    l: L,
+    x: &[X],
+    pad: f32,
+    step: impl Step<L, N>,
+) -> [L::F; N] {
+    /// Sets of sums, so that additions need not wait for each other.
+    const SETS: usize = 8;
+    let mut sets = [[l.splat(0.0); N]; SETS];
+    let (steps, rest) = x.as_chunks::<{ SETS * LANES }>();
+    for x in steps {
+        for (set, x) in sets.as_chunks_mut::<2>().0.iter_mut().zip(x.as_chunks().0) {
+            let x = X::load_pair(l, x);
+            *set = [step.add(l, set[0], x[0]), step.add(l, set[1], x[1])];
+        }
+    }
+    let (chunks, end) = rest.as_chunks::<LANES>();
+    for (set, x) in sets.iter_mut().zip(chunks) {
+        *set = step.add(l, *set, X::load(l, x));
+    }
+    if !end.is_empty() {
+        sets[SETS - 1] = step.add(l, sets[SETS - 1], X::load_padded(l, end, pad));
+    }
+    for half in [4, 2, 1] {
+        for i in 0..half {
+            for k in 0..N {
+                sets[i][k] = l.add(sets[i][k], sets[i + half][k]);
+            }
+        }
+    }
+    sets[0]
+}

@@ -1,0 +1,210 @@
+//! AVX2 with FMA and F16C.
+//!
+//! In every `unsafe` block here that says *proof*, what makes the call unsafe is only that the
+//! CPU must have the instructions; the token `self` is made by [`Avx2::new`] alone, which checks
+//! that.
+
+use std::arch::x86_64::*;
+
+use super::{EXP2, Job, Simd};
+use crate::data::{bf16, f16};
+use crate::simd::{Level, available};
+
+/// Proof of AVX2, FMA and F16C.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// The proof, if the CPU has the instructions.
+    pub(super) fn new() -> Option<Self> {
+        available().contains(&Level::Avx2).then_some(Avx2(()))
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn enter<J: Job<Avx2>>(s: Avx2, job: J) {
+    job.run(s);
+}
+
+impl Simd for Avx2 {
+    type T = f32;
+    type V = __m256;
+    const LANES: usize = 8;
+    const BROADCASTS: usize = 4;
+    const PAIRS: bool = false;
+
+    fn enter<J: Job<Self>>(self, job: J) {
+        // SAFETY: proof.
+        unsafe { enter(self, job) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const u8) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m256 {
+        // SAFETY: proof; the caller promises 8 readable scalars.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> __m256 {
+        // SAFETY: proof; the caller promises 8 readable elements, 16 bytes.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> __m256 {
+        // SAFETY: proof; the caller promises 8 readable elements, 16 bytes.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m256) {
+        // SAFETY: proof; the caller promises 8 writable scalars.
+        unsafe { _mm256_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16(self, p: *mut f16, v: __m256) {
+        // SAFETY: proof; the caller promises 8 writable elements, 16 bytes.
+        unsafe { _mm_storeu_si128(p.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(self, p: *mut bf16, v: __m256) {
+        // SAFETY: proof; the caller promises 8 writable elements, 16 bytes.
+        unsafe {
+            let bits = _mm256_castps_si256(v);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+            let rounded = _mm256_add_epi32(bits, half);
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000));
+            let top = _mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan));
+            let (low, high) = (_mm256_castsi256_si128(top), _mm256_extracti128_si256::<1>(top));
+            _mm_storeu_si128(p.cast(), _mm_packus_epi32(low, high));
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn exp2(self, x: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe {
+            let n = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
+            let f = _mm256_sub_ps(x, n);
+            let mut p = _mm256_set1_ps(EXP2[EXP2.len() - 1]);
+            for &c in EXP2[..EXP2.len() - 1].iter().rev() {
+                p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(c));
+            }
+            // A NaN converts to 0x8000_0000, which the shift makes 0: `p`, a NaN, stays.
+            let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(n));
+            let y = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
+            let below = _mm256_cmp_ps::<_CMP_LT_OQ>(x, _mm256_set1_ps(-126.0));
+            _mm256_andnot_ps(below, y)
+        }
+    }
+    #[inline(always)]
+    fn within(self, lo: __m256, x: __m256, hi: __m256, v: __m256, otherwise: __m256) -> __m256 {
+        // SAFETY: proof.
+        unsafe {
+            let above = _mm256_cmp_ps::<_CMP_LE_OQ>(lo, x);
+            let below = _mm256_cmp_ps::<_CMP_LE_OQ>(x, hi);
+            _mm256_blendv_ps(otherwise, v, _mm256_and_ps(above, below))
+        }
+    }
+    #[inline(always)]
+    unsafe fn choose(self, bytes: *const u8, v: __m256, otherwise: __m256) -> __m256 {
+        // SAFETY: proof; the caller promises 8 readable bytes.
+        unsafe {
+            let bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
+            let zero = _mm256_cmpeq_epi32(bytes, _mm256_setzero_si256());
+            _mm256_blendv_ps(v, otherwise, _mm256_castsi256_ps(zero))
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(self, src: *const f32, src_step: usize, dst: *mut f32, dst_step: usize) {
+        // SAFETY: proof; the caller promises 8 readable rows and 8 writable ones.
+        unsafe {
+            let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(src.add(i * src_step)));
+            let twos: [__m256d; 8] = std::array::from_fn(|i| {
+                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                _mm256_castps_pd(if i % 2 == 0 {
+                    _mm256_unpacklo_ps(a, b)
+                } else {
+                    _mm256_unpackhi_ps(a, b)
+                })
+            });
+            // fours[4h + c]: columns c and c + 4 of rows 4h .. 4h + 4.
+            let fours: [__m256; 8] = std::array::from_fn(|i| {
+                let at = i / 4 * 4 + i % 4 / 2;
+                let (a, b) = (twos[at], twos[at + 2]);
+                _mm256_castpd_ps(if i % 2 == 0 {
+                    _mm256_unpacklo_pd(a, b)
+                } else {
+                    _mm256_unpackhi_pd(a, b)
+                })
+            });
+            for c in 0..4 {
+                let (a, b) = (fours[c], fours[c + 4]);
+                _mm256_storeu_ps(dst.add(c * dst_step), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(dst.add((c + 4) * dst_step), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
+    #[inline(always)]
+    fn sums(self, v: &[__m256; 16]) -> __m256 {
+        // SAFETY: proof.
+        unsafe {
+            let quad = |i: usize| {
+                _mm256_hadd_ps(_mm256_hadd_ps(v[i], v[i + 1]), _mm256_hadd_ps(v[i + 2], v[i + 3]))
+            };
+            let (a, b) = (quad(0), quad(4));
+            _mm256_add_ps(
+                _mm256_permute2f128_ps::<0x20>(a, b),
+                _mm256_permute2f128_ps::<0x31>(a, b),
+            )
+        }
+    }
+    #[inline(always)]
+    fn dot(self, _: __m256, _: __m256, _: __m256) -> __m256 {
+        unreachable!("there are no pairs here")
+    }
+    #[inline(always)]
+    fn pair(self, _: __m256, _: __m256) -> __m256 {
+        unreachable!("there are no pairs here")
+    }
+    #[inline(always)]
+    unsafe fn zip(self, _: *const bf16, _: *const bf16) -> [__m256; 2] {
+        unreachable!("there are no pairs here")
+    }
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask test`: everything that must pass, in one command on a fresh machine.
+
+use crate::rust_tests::{self, Totals};
+use crate::{python, step};
+use std::path::Path;
+use std::process::Command;
+
+/// Builds and runs all tests; an error if any failed.
+pub(crate) fn run(root: &Path, full: bool) -> Result<(), String> {
+    let parity = root.join("tests/parity");
+    let interpreter = python::environment(root, "test-python", &parity.join("requirements.txt"))?;
+    let (binaries, replay) = rust_tests::build(root)?;
+    let mut totals = rust_tests::run(&binaries, full)?;
+    totals.add(documentation(root)?);
+    match replay {
+        Some(replay) => totals.add(parity_with_mlx(root, &interpreter, &replay, full)?),
+        None => return Err("the example `parity` was not built".into()),
+    }
+    println!("== the slowest tests");
+    for (time, name) in totals.slowest(20) {
+        println!("{:8.2} s  {name}", time.as_secs_f64());
+    }
+    println!("{} passed, {} failed", totals.passed, totals.failed);
+    if totals.failed == 0 { Ok(()) } else { Err("some tests failed".into()) }
+}
+
+fn documentation(root: &Path) -> Result<Totals, String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["test", "--workspace", "--doc"]);
+    let outcome = step::run("examples in the documentation", &mut cargo, true)?;
+    let mut totals = rust_tests::counts(&outcome.output);
+    // Something that did not even compile has no result line.
+    totals.failed += usize::from(!outcome.success && totals.failed == 0);
+    Ok(totals)
+}
+
+fn parity_with_mlx(
+    root: &Path,
+    interpreter: &Path,
+    replay: &Path,
+    full: bool,
+) -> Result<Totals, String> {
+    let report = python::target(root).join("parity-report.xml");
+    let mut pytest = Command::new(interpreter);
+    pytest.current_dir(root).env("ANYMETAL_PARITY", replay).env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest.env("ANYMETAL_PARITY_FOLDER", python::target(root).join("parity"));
+    if full {
+        pytest.env("ANYMETAL_TEST_FULL", "1");
+    }
+    pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]);
+    pytest.arg(format!("--junitxml={}", report.display())).arg("tests/parity");
+    let outcome = step::run("parity with MLX", &mut pytest, true)?;
+    let mut totals = rust_tests::pytest_counts(&report)?;
+    totals.failed += usize::from(!outcome.success && totals.failed == 0);
+    Ok(totals)
+}
