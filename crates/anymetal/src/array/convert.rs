@@ -50,8 +50,8 @@ impl Array {
     /// # Errors
     /// If the shape's size is not the number of elements; out of memory.
     pub fn from_slice<T: ArrayElement>(data: &[T], shape: &[usize]) -> Result<Array> {
-        let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        if size != Some(data.len()) {
+        let bytes = crate::device::Spec::new(shape, T::Stored::DTYPE).bytes();
+        if bytes != Some(size_of_val(data)) {
             return Err(Error::shape(
                 "array",
                 format!("{} elements do not fill shape {}.", data.len(), ShapeText(shape)),
@@ -193,12 +193,11 @@ fn write_axis(
 ) -> fmt::Result {
     let Some(&n) = view.layout.shape.get(axis) else { return write_element(f, slice, at) };
     f.write_str("[")?;
-    for i in 0..n {
-        if n > 2 * SHOWN + 1 && i == SHOWN {
+    let shortened = n > 2 * SHOWN + 1;
+    let (head, tail) = if shortened { (SHOWN, n - SHOWN) } else { (n, n) };
+    for i in (0..head).chain(tail..n) {
+        if i == tail {
             f.write_str(", ...")?;
-        }
-        if n > 2 * SHOWN + 1 && (SHOWN..n - SHOWN).contains(&i) {
-            continue;
         }
         if i > 0 {
             f.write_str(", ")?;

@@ -62,10 +62,20 @@ impl Spec {
         Spec { shape: shape.into(), dtype }
     }
 
-    /// Bytes of a contiguous array, or `None` if that overflows.
+    /// Bytes of a contiguous array, or `None` if such an array cannot exist because sizes or
+    /// strides would overflow.
     pub fn bytes(&self) -> Option<usize> {
-        self.shape.iter().try_fold(self.dtype.size(), |n, &d| n.checked_mul(d))
+        count(&self.shape).map(|n| n * self.dtype.size())
     }
+}
+
+/// Number of elements of a shape, or `None` if no array can have it: if with elements of the
+/// largest size, and empty axes left out, it exceeds the address space.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    const LARGEST: usize = 8;
+    let most = shape.iter().try_fold(LARGEST, |n, &d| n.checked_mul(d.max(1)))?;
+    isize::try_from(most).ok()?;
+    Some(if shape.contains(&0) { 0 } else { most / LARGEST })
 }
 
 /// Something a launch completes in the future.

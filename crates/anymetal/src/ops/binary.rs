@@ -5,6 +5,7 @@
 
 use anymetal_kernels::elementwise::BinaryOp;
 
+use super::create::scalar_as;
 use super::{broadcast_shapes, broadcast_to, scalar, select, with_leading, zeros_like};
 use crate::array::dtype::{Scalar, promote};
 use crate::array::eval::EvalContext;
@@ -77,7 +78,7 @@ macro_rules! functions {
 functions! {
     /// `a + b`; "or" for bool.
     add, Add, Same;
-    /// `a - b`; not for bool.
+    /// `a - b`; "exclusive or" for bool.
     subtract, Subtract, Same;
     /// `a * b`; "and" for bool.
     multiply, Multiply, Same;
@@ -140,7 +141,7 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     };
     let promoted = promote(a.dtype(), b.dtype());
     let refuse = || {
-        let message = format!("Not defined for types {} and {}.", a.dtype(), b.dtype());
+        let message = format!("Not supported for types {} and {}.", a.dtype(), b.dtype());
         Err(Error::dtype(name, message, &[a.dtype(), b.dtype()]))
     };
     let dtype = match kind {
@@ -172,8 +173,8 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     Ok(record(op, a, b))
 }
 
-fn beside(s: Scalar, array: &Array) -> Result<Array> {
-    scalar(s).astype(s.dtype_beside(array.dtype()))
+pub(super) fn beside(s: Scalar, array: &Array) -> Result<Array> {
+    scalar_as(s, s.dtype_beside(array.dtype()))
 }
 
 /// The operation on arrays of one shape and dtype.

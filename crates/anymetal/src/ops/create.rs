@@ -1,6 +1,6 @@
 //! Arrays from numbers.
 
-use super::{broadcast_to, equal, expand_dims, greater_equal, multiply, select};
+use super::{broadcast_to, check_size, equal, expand_dims, greater_equal, multiply, select};
 use crate::array::dtype::Scalar;
 use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
@@ -22,22 +22,23 @@ pub fn scalar(value: impl Into<Scalar>) -> Array {
     }
 }
 
+/// A 0-d array of a number converted to a dtype.
+pub(crate) fn scalar_as(value: Scalar, dtype: Dtype) -> Result<Array> {
+    match (value, dtype) {
+        // Not through float32, which would lose digits.
+        (Scalar::Float(v), Dtype::F64) => Ok(Array::from_element(v)),
+        _ => scalar(value).astype(dtype),
+    }
+}
+
 /// An array with every element the same number, converted to `dtype`. Takes no memory beyond one
 /// element until it is written or exported.
 ///
 /// # Errors
 /// A shape whose size overflows.
 pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: Dtype) -> Result<Array> {
-    let value = value.into();
-    let one = match (value, dtype) {
-        // Not through float32, which would lose digits.
-        (Scalar::Float(v), Dtype::F64) => Array::from_element(v),
-        _ => scalar(value).astype(dtype)?,
-    };
-    if Spec::new(shape, dtype).bytes().is_none_or(|n| isize::try_from(n).is_err()) {
-        let message = "The array would be larger than the address space.";
-        return Err(Error::shape("full", message, &[shape]));
-    }
+    let one = scalar_as(value.into(), dtype)?;
+    check_size("full", shape)?;
     broadcast_to(&one, shape)
 }
 
@@ -75,7 +76,7 @@ pub fn arange(start: f64, stop: f64, step: f64, dtype: Dtype) -> Result<Array> {
     if step == 0.0 {
         return Err(Error::value("arange", "step must be nonzero."));
     }
-    if start.is_nan() || stop.is_nan() || step.is_nan() {
+    if !((stop - start) / step).is_finite() {
         return Err(Error::value("arange", "Cannot compute length."));
     }
     let n = ((stop - start) / step).ceil().max(0.0);
@@ -83,7 +84,7 @@ pub fn arange(start: f64, stop: f64, step: f64, dtype: Dtype) -> Result<Array> {
         return Err(Error::value("arange", "Maximum size exceeded."));
     }
     if dtype == Dtype::Bool {
-        let message = "Unsupported type bool; use an integer or floating type.";
+        let message = "bool not supported for arange.";
         return Err(Error::dtype("arange", message, &[dtype]));
     }
     Ok(Array::record(Arange { start, step }, [], [n as usize].as_slice(), dtype))
@@ -141,7 +142,7 @@ pub fn triu(x: &Array, k: isize) -> Result<Array> {
 
 fn triangle(op: &'static str, x: &Array, k: isize, lower: bool) -> Result<Array> {
     let [.., rows, columns] = *x.shape() else {
-        return Err(Error::shape(op, "The array must have at least 2 dimensions.", &[x.shape()]));
+        return Err(Error::shape(op, "array must be at least 2-D.", &[x.shape()]));
     };
     let mask = tri(rows, columns, k, Dtype::Bool)?;
     let zeros = zeros_like(x);

@@ -40,6 +40,8 @@ pub fn gather(
             &[slice_sizes, x.shape()],
         ));
     }
+    let lead = indices.first().map_or(&[][..], Array::shape);
+    super::check_size("gather", &[lead, slice_sizes].concat())?;
     Ok(gathered(x, indices, axes, slice_sizes.into()))
 }
 
@@ -94,7 +96,7 @@ pub fn take(x: &Array, indices: &Array, axis: Option<isize>) -> Result<Array> {
         None => (reshaped(x, &[x.size()]), 0),
     };
     if x.size() == 0 && indices.size() > 0 {
-        let message = "Cannot do a non-empty take from an array with zero elements.";
+        let message = "Cannot do a non-empty take from an empty axis.";
         return Err(Error::shape("take", message, &[x.shape()]));
     }
     let picked = gather_axes(&x, std::slice::from_ref(indices), &[axis])?;
@@ -122,7 +124,9 @@ pub(super) fn gather_axes(x: &Array, indices: &[Array], axes: &[usize]) -> Resul
             });
         }
     }
-    let lead = indices.first().map_or(0, Array::ndim);
+    let index_shape = indices.first().map_or(&[][..], Array::shape);
+    super::check_size("gather", &[index_shape, &sizes].concat())?;
+    let lead = index_shape.len();
     let picked = gathered(x, indices, axes.clone(), sizes);
     let kept: Shape = picked
         .shape()

@@ -1,7 +1,9 @@
 //! Putting arrays together and taking them apart.
 
 use super::shape::reshaped;
-use super::{broadcast_to, full, resolve_axis, slice, slice_update, with_leading};
+use super::{
+    bounded_axis, broadcast_to, check_size, full, resolve_axis, slice, slice_update, with_leading,
+};
 use crate::array::dtype::{Scalar, promote};
 use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
@@ -49,6 +51,10 @@ pub fn concatenate(arrays: &[Array], axis: isize) -> Result<Array> {
         }
         dtype = promote(dtype, a.dtype());
     }
+    let mut shape = Shape::from_slice(first.shape());
+    let total = arrays.iter().try_fold(0usize, |n, a| n.checked_add(a.shape()[axis]));
+    shape[axis] = total.ok_or_else(|| too_large(op, first))?;
+    check_size(op, &shape)?;
     let pieces: Vec<Array> = arrays.iter().map(|a| a.astype(dtype)).collect::<Result<_>>()?;
     Ok(joined(pieces, axis))
 }
@@ -75,9 +81,10 @@ pub fn stack(arrays: &[Array], axis: isize) -> Result<Array> {
         let shapes = [first.shape(), other.shape()];
         return Err(Error::shape("stack", "All arrays must have the same shape", &shapes));
     }
+    let axis = bounded_axis("stack", axis, first.ndim() + 1)? as isize;
     let expanded: Vec<Array> =
         arrays.iter().map(|a| super::expand_dims(a, &[axis])).collect::<Result<_>>()?;
-    concatenate(&expanded, resolve_axis("stack", axis, first.ndim() + 1)? as isize)
+    concatenate(&expanded, axis)
 }
 
 /// An axis cut into `parts` equal pieces.
@@ -85,9 +92,13 @@ pub fn stack(arrays: &[Array], axis: isize) -> Result<Array> {
 /// # Errors
 /// A size that `parts` does not divide.
 pub fn split(x: &Array, parts: usize, axis: isize) -> Result<Vec<Array>> {
-    let axis = resolve_axis("split", axis, x.ndim())?;
+    let axis = bounded_axis("split", axis, x.ndim())?;
     let n = x.shape()[axis];
-    if parts == 0 || !n.is_multiple_of(parts) {
+    if parts == 0 {
+        let message = "num_splits must be positive and non-zero but got 0.";
+        return Err(Error::value("split", message));
+    }
+    if !n.is_multiple_of(parts) {
         return Err(Error::shape(
             "split",
             format!(
@@ -137,7 +148,7 @@ pub fn tile(x: &Array, reps: &[usize]) -> Result<Array> {
 /// An axis out of range; a size that overflows.
 pub fn repeat(x: &Array, repeats: usize, axis: Option<isize>) -> Result<Array> {
     let (x, axis) = match axis {
-        Some(axis) => (x.clone(), resolve_axis("repeat", axis, x.ndim())?),
+        Some(axis) => (x.clone(), bounded_axis("repeat", axis, x.ndim())?),
         None => (reshaped(x, &[x.size()]), 0),
     };
     let mut shape = Shape::from_slice(x.shape());
@@ -158,9 +169,9 @@ pub fn repeat(x: &Array, repeats: usize, axis: Option<isize>) -> Result<Array> {
 pub fn pad(x: &Array, widths: &[(usize, usize)], value: impl Into<Scalar>) -> Result<Array> {
     if widths.len() != 1 && widths.len() != x.ndim() {
         let message = format!(
-            "Invalid number of padding sizes {} passed for array with {} dimensions.",
-            widths.len(),
-            x.ndim()
+            "Invalid number of padding sizes passed to pad with axes of size {}: got {}.",
+            x.ndim(),
+            widths.len()
         );
         return Err(Error::value("pad", message));
     }

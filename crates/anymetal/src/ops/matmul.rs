@@ -32,8 +32,8 @@ pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
             format!(
                 "Last dimension of first input with shape {} must match second to last dimension \
                  of second input with shape {}.",
-                ShapeText(a.shape()),
-                ShapeText(b.shape())
+                ShapeText(left.shape()),
+                ShapeText(right.shape())
             ),
             &[a.shape(), b.shape()],
         ));
@@ -53,6 +53,7 @@ pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
     }
     let (batch_a, batch_b) = (&left.shape()[..left.ndim() - 2], &right.shape()[..right.ndim() - 2]);
     let batch = broadcast_shapes(batch_a, batch_b)?;
+    super::check_size("matmul", &[&batch[..], &[m, n]].concat())?;
     let with = |x: Array, rows: usize, columns: usize| {
         let mut shape = batch.clone();
         shape.extend([rows, columns]);

@@ -46,16 +46,34 @@ pub(crate) use shape::{broadcast_shapes, with_leading};
 
 use crate::error::{Error, Result};
 
+/// Refuses shapes that are too large for any array.
+pub(crate) fn check_size(op: &'static str, shape: &[usize]) -> Result<()> {
+    match crate::device::count(shape) {
+        Some(_) => Ok(()),
+        None => {
+            let message = "The array would be larger than the address space.";
+            Err(Error::shape(op, message, &[shape]))
+        }
+    }
+}
+
 /// An axis counted from the front, from one that may be negative.
 pub(crate) fn resolve_axis(op: &'static str, axis: isize, ndim: usize) -> Result<usize> {
-    let i = if axis < 0 { axis + ndim as isize } else { axis };
-    match usize::try_from(i) {
-        Ok(i) if i < ndim => Ok(i),
-        _ => Err(Error::Index {
-            op,
-            message: format!("Invalid axis {axis} for array with {ndim} dimensions."),
-            index: axis as i64,
-            size: ndim,
-        }),
-    }
+    place_axis(axis, ndim).ok_or_else(|| {
+        let message = format!("Invalid axis {axis} for array with {ndim} dimensions.");
+        Error::Index { op, message, index: axis as i64, size: ndim }
+    })
+}
+
+/// [`resolve_axis`] with the words of the operations that change the number of axes.
+pub(crate) fn bounded_axis(op: &'static str, axis: isize, ndim: usize) -> Result<usize> {
+    place_axis(axis, ndim).ok_or_else(|| {
+        let message = format!("Axis {axis} is out of bounds for array with {ndim} dimensions.");
+        Error::Index { op, message, index: axis as i64, size: ndim }
+    })
+}
+
+fn place_axis(axis: isize, ndim: usize) -> Option<usize> {
+    let i = if axis < 0 { axis.checked_add_unsigned(ndim)? } else { axis };
+    usize::try_from(i).ok().filter(|&i| i < ndim)
 }

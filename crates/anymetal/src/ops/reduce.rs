@@ -38,7 +38,7 @@ impl Axes<'_> {
                     axes.iter().map(|&a| resolve_axis(op, a, ndim)).collect::<Result<_>>()?;
                 out.sort_unstable();
                 if out.windows(2).any(|w| w[0] == w[1]) {
-                    return Err(Error::value(op, "Received duplicate axis."));
+                    return Err(Error::value(op, "Duplicate axes detected in reduction."));
                 }
                 Ok(out)
             }
@@ -227,7 +227,14 @@ pub fn argmin(x: &Array, axis: Option<isize>, keepdims: bool) -> Result<Array> {
 pub fn softmax<'a>(x: &Array, axes: impl Into<Axes<'a>>, precise: bool) -> Result<Array> {
     let _ = precise;
     let x = floating(x)?;
-    let axes = axes.into().resolve("softmax", x.ndim())?;
+    let axes = axes.into();
+    if let (Axes::Given(given), 0) = (&axes, x.ndim())
+        && !given.is_empty()
+    {
+        let message = "Received non-empty axes for array with 0 dimensions.";
+        return Err(Error::value("softmax", message));
+    }
+    let axes = axes.resolve("softmax", x.ndim())?;
     if axes.is_empty() {
         return ones(x.shape(), x.dtype());
     }
@@ -277,6 +284,9 @@ fn reduce(
             let message = format!("Cannot {name} reduce over axis {axis} with size 0.");
             return Err(Error::shape(name, message, &[x.shape()]));
         }
+    }
+    if x.dtype() == Dtype::Complex64 && matches!(op, ReduceOp::Any | ReduceOp::All) {
+        return reduced(op, &x.astype(Dtype::Bool)?, &axes, keepdims);
     }
     if x.dtype() == Dtype::Complex64 && !matches!(op, ReduceOp::Sum | ReduceOp::Prod) {
         return Err(Error::dtype(name, "Not defined for complex64.", &[x.dtype()]));

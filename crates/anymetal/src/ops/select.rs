@@ -1,5 +1,6 @@
 //! Choosing between arrays by a condition.
 
+use super::binary::beside;
 use super::{
     Operand, broadcast_shapes, broadcast_to, maximum, minimum, scalar, with_leading, zeros_like,
 };
@@ -21,12 +22,8 @@ pub fn select<'a>(
 ) -> Result<Array> {
     let (a, b) = match (a.into(), b.into()) {
         (Operand::Array(a), Operand::Array(b)) => (a.clone(), b.clone()),
-        (Operand::Array(a), Operand::Scalar(s)) => {
-            (a.clone(), scalar(s).astype(s.dtype_beside(a.dtype()))?)
-        }
-        (Operand::Scalar(s), Operand::Array(b)) => {
-            (scalar(s).astype(s.dtype_beside(b.dtype()))?, b.clone())
-        }
+        (Operand::Array(a), Operand::Scalar(s)) => (a.clone(), beside(s, a)?),
+        (Operand::Scalar(s), Operand::Array(b)) => (beside(s, b)?, b.clone()),
         (Operand::Scalar(a), Operand::Scalar(b)) => (scalar(a), scalar(b)),
     };
     let dtype = promote(a.dtype(), b.dtype());
@@ -44,7 +41,7 @@ pub fn select<'a>(
 /// If both ends are open, or shapes do not broadcast.
 pub fn clip<'a>(x: &Array, min: Option<Operand<'a>>, max: Option<Operand<'a>>) -> Result<Array> {
     if min.is_none() && max.is_none() {
-        return Err(Error::value("clip", "At most one of min and max may be None."));
+        return Err(Error::value("clip", "At most one of a_min and a_max may be None."));
     }
     let mut y = x.clone();
     if let Some(min) = min {

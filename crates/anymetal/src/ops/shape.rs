@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Axes, resolve_axis, sum};
+use super::{Axes, bounded_axis, check_size, resolve_axis, sum};
 use crate::array::eval::EvalContext;
 use crate::device::{Spec, broadcast_layout};
 use crate::error::{Error, Result, ShapeText};
@@ -35,15 +35,21 @@ pub fn reshape(x: &Array, shape: &[isize]) -> Result<Array> {
                 inferred = Some(i);
                 sizes.push(1);
             }
+            Err(_) if n == -1 => {
+                return Err(Error::value("reshape", "Reshape can only infer one dimension."));
+            }
             Err(_) => return Err(refuse()),
         }
     }
     if let Some(i) = inferred {
-        if known == 0 || !x.size().is_multiple_of(known) {
+        if known == 0 {
+            return Err(Error::value("reshape", "Cannot infer the shape of an empty array."));
+        }
+        if !x.size().is_multiple_of(known) {
             return Err(refuse());
         }
         sizes[i] = x.size() / known;
-    } else if known != x.size() {
+    } else if known != x.size() || check_size("reshape", &sizes).is_err() {
         return Err(refuse());
     }
     Ok(reshaped(x, &sizes))
@@ -122,7 +128,7 @@ pub fn expand_dims(x: &Array, axes: &[isize]) -> Result<Array> {
     let n = x.ndim() + axes.len();
     let mut new: SmallVec<[usize; 6]> = SmallVec::new();
     for &axis in axes {
-        let axis = resolve_axis("expand_dims", axis, n)?;
+        let axis = bounded_axis("expand_dims", axis, n)?;
         if new.contains(&axis) {
             return Err(Error::value("expand_dims", "Received duplicate axes."));
         }
@@ -144,7 +150,7 @@ pub fn squeeze<'a>(x: &Array, axes: impl Into<Axes<'a>>) -> Result<Array> {
         Axes::Given(axes) => {
             let mut gone: SmallVec<[usize; 6]> = SmallVec::new();
             for &axis in axes.iter() {
-                let axis = resolve_axis("squeeze", axis, x.ndim())?;
+                let axis = bounded_axis("squeeze", axis, x.ndim())?;
                 if x.shape()[axis] != 1 {
                     return Err(Error::shape(
                         "squeeze",
@@ -154,6 +160,9 @@ pub fn squeeze<'a>(x: &Array, axes: impl Into<Axes<'a>>) -> Result<Array> {
                         ),
                         &[x.shape()],
                     ));
+                }
+                if gone.contains(&axis) {
+                    return Err(Error::value("squeeze", "Received duplicate axes."));
                 }
                 gone.push(axis);
             }
@@ -177,7 +186,7 @@ pub fn flatten(x: &Array, start: isize, end: isize) -> Result<Array> {
     let start = resolve_axis("flatten", start, x.ndim())?;
     let end = resolve_axis("flatten", end, x.ndim())?;
     if start > end {
-        return Err(Error::value("flatten", format!("start_axis {start} is after {end}.")));
+        return Err(Error::value("flatten", "start_axis must be less than or equal to end_axis."));
     }
     let mut shape = Shape::from_slice(&x.shape()[..start]);
     shape.push(x.shape()[start..=end].iter().product());
@@ -192,13 +201,18 @@ pub fn flatten(x: &Array, start: isize, end: isize) -> Result<Array> {
 pub fn unflatten(x: &Array, axis: isize, shape: &[isize]) -> Result<Array> {
     let axis = resolve_axis("unflatten", axis, x.ndim())?;
     let n = x.shape()[axis];
-    let known: isize = shape.iter().filter(|&&s| s != -1).product();
+    let sizes = shape.iter().filter(|&&s| s != -1);
+    // Too large a product fits nothing, like a negative one.
+    let known = sizes.fold(1isize, |n, &s| n.checked_mul(s).unwrap_or(-1));
     let fits = match shape.iter().filter(|&&s| s == -1).count() {
         0 => known == n as isize,
         1 => known > 0 && (n as isize) % known == 0,
         _ => false,
     };
-    if !fits || shape.is_empty() || shape.iter().any(|&s| s < -1) {
+    if shape.is_empty() {
+        return Err(Error::value("unflatten", "Shape to unflatten to cannot be empty."));
+    }
+    if !fits || shape.iter().any(|&s| s < -1) {
         let text = format!("{shape:?}").replace(['[', ' '], "").replace(']', "");
         return Err(Error::shape(
             "unflatten",
@@ -222,7 +236,9 @@ pub fn broadcast_to(x: &Array, shape: &[usize]) -> Result<Array> {
         return Ok(x.clone());
     }
     if broadcast_shapes(x.shape(), shape)?.as_slice() != shape {
-        return Err(incompatible(x.shape(), shape));
+        let (from, to) = (ShapeText(x.shape()), ShapeText(shape));
+        let message = format!("Cannot broadcast array of shape {from} into shape {to}.");
+        return Err(Error::shape("broadcast_to", message, &[x.shape(), shape]));
     }
     Ok(Array::record(Broadcast(shape.into()), [x.clone()], shape, x.dtype()))
 }
@@ -252,6 +268,7 @@ pub(crate) fn broadcast_shapes(a: &[usize], b: &[usize]) -> Result<Shape> {
             _ => return Err(incompatible(a, b)),
         }
     }
+    check_size("broadcast_shapes", &shape)?;
     Ok(shape)
 }
 

@@ -162,15 +162,10 @@ impl Plan {
             index.iter().filter(|i| !matches!(i, Index::NewAxis | Index::Ellipsis)).count();
         if consumed > x.ndim() {
             let message = format!("Too many indices for array with {} dimensions.", x.ndim());
-            return Err(Error::Index {
-                op: "index",
-                message,
-                index: consumed as i64,
-                size: x.ndim(),
-            });
+            return Err(Error::shape("index", message, &[x.shape()]));
         }
         if index.iter().filter(|i| matches!(i, Index::Ellipsis)).count() > 1 {
-            return Err(Error::value("index", "An index can only have a single ellipsis."));
+            return Err(Error::value("index", "An index can only have a single ellipsis (...)."));
         }
         let has_arrays = index.iter().any(|i| matches!(i, Index::Array(_)));
         let mut window = Window::whole(x.shape());
@@ -178,12 +173,19 @@ impl Plan {
         // Positions in the expression, to see whether index arrays are neighbours.
         let mut array_positions = Vec::new();
         let mut place = 0;
-        // Axes of the result before index arrays expand, and which of them are new.
-        let mut new_before_arrays = Vec::new();
+        // Per new axis: the axes of the result before it, without index arrays and other new ones,
+        // and whether it comes after the first index array.
+        let mut new = Vec::new();
         let mut axis = 0;
-        for (position, entry) in index.iter().enumerate() {
+        let mut position = 0;
+        for entry in index {
+            // An ellipsis that stands for no axis separates nothing, as in MLX (not as in NumPy).
+            let empty = matches!(entry, Index::Ellipsis) && consumed == x.ndim();
+            position += usize::from(!empty);
             match entry {
-                Index::NewAxis => new_before_arrays.push(kept.len() - array_axes.len()),
+                Index::NewAxis => {
+                    new.push((kept.len() - array_axes.len(), !arrays.is_empty()));
+                }
                 Index::Ellipsis => {
                     for _ in 0..x.ndim() - consumed {
                         kept.push(x.shape()[axis]);
@@ -231,8 +233,9 @@ impl Plan {
         let neighbours = array_positions.windows(2).all(|w| w[1] == w[0] + 1);
         let place = if neighbours { place } else { 0 };
         let mut new_axes = Vec::new();
-        for (i, before) in new_before_arrays.into_iter().enumerate() {
-            let past_arrays = !arrays.is_empty() && before >= place;
+        for (i, (before, after_array)) in new.into_iter().enumerate() {
+            // Index arrays that are not neighbours put their axes first.
+            let past_arrays = after_array || (!arrays.is_empty() && !neighbours);
             let shift = if past_arrays { array_shape.len() } else { 0 };
             new_axes.push((before + shift + i) as isize);
         }

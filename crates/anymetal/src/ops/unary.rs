@@ -145,7 +145,14 @@ fn apply(op: UnaryOp, x: &Array) -> Result<Array> {
     let (name, kind) = properties(op);
     let dtype = x.dtype();
     let complex = dtype == Dtype::Complex64;
-    let refuse = || Err(Error::dtype(name, format!("Not defined for {dtype}."), &[dtype]));
+    let refuse = || {
+        let message = match op {
+            UnaryOp::Neg => "Not supported for bool, use logical_not instead.".into(),
+            UnaryOp::BitwiseInvert => "Bitwise inverse only allowed on integer types.".into(),
+            _ => format!("Not supported for {dtype}."),
+        };
+        Err(Error::dtype(name, message, &[dtype]))
+    };
     let real = |x: &Array, out| {
         let x = if dtype.is_float() || complex { x.clone() } else { x.astype(Dtype::F32)? };
         Ok(record(op, x, out))

@@ -32,12 +32,7 @@ pub fn bits(shape: &[usize], width: usize, key: Option<&Array>) -> Result<Array>
             return Err(Error::value("bits", message));
         }
     };
-    // The words behind a narrow type fill up to three bytes more than it.
-    let bytes = Spec::new(shape, dtype).bytes().and_then(|n| n.checked_add(3));
-    if bytes.is_none_or(|n| isize::try_from(n).is_err()) {
-        let message = "The array would be larger than the address space.";
-        return Err(Error::shape("bits", message, &[shape]));
-    }
+    crate::ops::check_size("bits", shape)?;
     Ok(record(key, RandomBits { shape: shape.into(), dtype }))
 }
 

@@ -120,7 +120,10 @@ pub fn randint<'a>(
         return Err(Error::dtype("randint", message, &[dtype]));
     }
     let (low, high) = (array(low.into()), array(high.into()));
-    let whole = uniform(&low, &high, shape, Dtype::F32, key)?.floor()?.astype(dtype)?;
+    // By way of int64, so that what a narrow dtype cannot hold wraps as in MLX.
+    let wide = if dtype == Dtype::U64 { dtype } else { Dtype::I64 };
+    let whole = uniform(&low, &high, shape, Dtype::F32, key)?.floor()?.astype(wide)?;
+    let whole = whole.astype(dtype)?;
     let last = ops::subtract(&high, 1i64)?.astype(dtype)?;
     ops::maximum(&ops::minimum(&whole, &last)?, &low.astype(dtype)?)
 }

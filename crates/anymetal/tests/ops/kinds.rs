@@ -1,0 +1,215 @@
+//! What the table leaves out: complex numbers, bool, bits, and arrays made from numbers.
+
+use anymetal::{Array, Complex64, Dtype, Result, ops, vjp};
+
+use crate::rng::{Rng, fresh_seed};
+
+fn complex(rng: &mut Rng, n: usize) -> Vec<Complex64> {
+    let part =
+        |rng: &mut Rng| rng.between(0.25, 2.0) as f32 * if rng.one_in(2) { 1.0 } else { -1.0 };
+    (0..n).map(|_| Complex64::new(part(rng), part(rng))).collect()
+}
+
+type Wide = num_complex::Complex<f64>;
+
+fn wide(z: Complex64) -> Wide {
+    Wide::new(z.re.into(), z.im.into())
+}
+
+fn assert_near(got: &Array, expected: &[Wide], what: &str) {
+    let got: Vec<Complex64> = got.astype(Dtype::Complex64).unwrap().to_vec().unwrap();
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (g, e) in got.into_iter().zip(expected) {
+        // Products and quotients of a few terms, each a few units of float32's last place.
+        let near = (wide(g) - e).norm() <= 2e-6 * e.norm().max(1.0);
+        assert!(near, "{what}: {g} instead of {e}");
+    }
+}
+
+#[test]
+fn complex_arithmetic_is_right() {
+    let mut rng = Rng(fresh_seed());
+    println!("seed {}", rng.0);
+    let (a, b) = (complex(&mut rng, 12), complex(&mut rng, 12));
+    let (x, y) = (Array::from_slice(&a, &[3, 4]).unwrap(), Array::from_slice(&b, &[3, 4]).unwrap());
+    let y = y.t().reshape(&[4, 3]).unwrap().t();
+    let flat: Vec<Complex64> = y.to_vec().unwrap();
+    type F2 = (&'static str, fn(&Array, &Array) -> Result<Array>, fn(Wide, Wide) -> Wide);
+    let binary: [F2; 5] = [
+        ("add", |x, y| ops::add(x, y), |a, b| a + b),
+        ("subtract", |x, y| ops::subtract(x, y), |a, b| a - b),
+        ("multiply", |x, y| ops::multiply(x, y), |a, b| a * b),
+        ("divide", |x, y| ops::divide(x, y), |a, b| a / b),
+        ("power", |x, y| ops::power(x, y), |a, b| a.powc(b)),
+    ];
+    for (name, run, oracle) in binary {
+        let expected: Vec<Wide> =
+            a.iter().zip(&flat).map(|(&a, &b)| oracle(wide(a), wide(b))).collect();
+        // A power's error grows with the size of its logarithm.
+        if name == "power" {
+            let got: Vec<Complex64> = run(&x, &y).unwrap().to_vec().unwrap();
+            for (g, e) in got.iter().zip(&expected) {
+                assert!((wide(*g) - e).norm() <= 1e-5 * e.norm().max(1e-3), "{g} instead of {e}");
+            }
+            continue;
+        }
+        assert_near(&run(&x, &y).unwrap(), &expected, name);
+    }
+    type F1 = (&'static str, fn(&Array) -> Result<Array>, fn(Wide) -> Wide);
+    let unary: [F1; 13] = [
+        ("negative", ops::negative, |a| -a),
+        ("square", ops::square, |a| a * a),
+        ("sqrt", ops::sqrt, |a| a.sqrt()),
+        ("rsqrt", ops::rsqrt, |a| a.sqrt().inv()),
+        ("reciprocal", ops::reciprocal, |a| a.inv()),
+        ("exp", ops::exp, |a| a.exp()),
+        ("log", ops::log, |a| a.ln()),
+        ("sin", ops::sin, |a| a.sin()),
+        ("cos", ops::cos, |a| a.cos()),
+        ("abs", ops::abs, |a| a.norm().into()),
+        ("sign", ops::sign, |a| a / a.norm()),
+        ("conjugate", ops::conjugate, |a| a.conj()),
+        ("imag", ops::imag, |a| a.im.into()),
+    ];
+    for (name, run, oracle) in unary {
+        let expected: Vec<Wide> = a.iter().map(|&a| oracle(wide(a))).collect();
+        assert_near(&run(&x.t().t()).unwrap(), &expected, name);
+    }
+    let total: Wide = a.iter().map(|&a| wide(a)).sum();
+    assert_near(&ops::sum(&x, (), false).unwrap(), &[total], "sum");
+    let product: Wide = a[..4].iter().map(|&a| wide(a)).product();
+    let row = x.index(&[0.into()]).unwrap();
+    assert_near(&ops::prod(&row, (), false).unwrap(), &[product], "prod");
+    let mean = total / 12.0;
+    assert_near(&ops::mean(&x, (), false).unwrap(), &[mean], "mean");
+    assert!(ops::all(&x, (), false).unwrap().item::<bool>().unwrap());
+    let dot: Wide = a[..4].iter().zip(&flat[..4]).map(|(&a, &b)| wide(a) * wide(b)).sum();
+    let product = ops::matmul(&x, &y.t()).unwrap().index(&[0.into(), 0.into()]).unwrap();
+    assert_near(&product, &[dot], "matmul");
+}
+
+/// The gradient of a real function of a complex argument, MLX's convention: the cotangent of
+/// `z w` with respect to `z` is the cotangent times `w`, without conjugation, as in the table of
+/// real derivatives.
+#[test]
+fn complex_derivatives_follow_the_real_rules() {
+    let z = Array::scalar(Complex64::new(0.5, -1.0));
+    let w = Array::scalar(Complex64::new(2.0, 3.0));
+    let g = Array::scalar(Complex64::new(1.0, 0.5));
+    let product = |a: &[Array]| Ok(vec![ops::multiply(&a[0], &a[1])?]);
+    let (_, grads) = vjp(product, &[z, w], &[g]).unwrap();
+    assert_eq!(grads[0].item::<Complex64>().unwrap(), Complex64::new(0.5, 4.0));
+    assert_eq!(grads[1].item::<Complex64>().unwrap(), Complex64::new(1.0, -0.75));
+}
+
+#[test]
+fn bool_tables_are_those_of_mlx() {
+    let a = Array::from_slice(&[false, false, true, true], &[4]).unwrap();
+    let b = Array::from_slice(&[false, true, false, true], &[4]).unwrap();
+    type F = fn(&Array, &Array) -> Result<Array>;
+    let tables: [(&str, F, [u8; 4]); 10] = [
+        ("add", |a, b| ops::add(a, b), [0, 1, 1, 1]),
+        ("subtract", |a, b| ops::subtract(a, b), [0, 1, 1, 0]),
+        ("multiply", |a, b| ops::multiply(a, b), [0, 0, 0, 1]),
+        ("floor_divide", |a, b| ops::floor_divide(a, b), [0, 0, 0, 1]),
+        ("power", |a, b| ops::power(a, b), [1, 0, 1, 1]),
+        ("maximum", |a, b| ops::maximum(a, b), [0, 1, 1, 1]),
+        ("minimum", |a, b| ops::minimum(a, b), [0, 0, 0, 1]),
+        ("bitwise_and", |a, b| ops::bitwise_and(a, b), [0, 0, 0, 1]),
+        ("bitwise_or", |a, b| ops::bitwise_or(a, b), [0, 1, 1, 1]),
+        ("bitwise_xor", |a, b| ops::bitwise_xor(a, b), [0, 1, 1, 0]),
+    ];
+    let mut wrong = Vec::new();
+    for (name, run, table) in tables {
+        match run(&a, &b) {
+            Ok(c) if c.dtype() == Dtype::Bool => {
+                let got: Vec<u8> = c.to_vec::<bool>().unwrap().into_iter().map(u8::from).collect();
+                if got != table {
+                    wrong.push(format!("{name}: {got:?} instead of {table:?}"));
+                }
+            }
+            Ok(c) => wrong.push(format!("{name} gives {}", c.dtype())),
+            Err(error) => wrong.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let inverted: Vec<bool> = ops::bitwise_invert(&b).unwrap().to_vec().unwrap();
+    assert_eq!(inverted, [true, false, true, false]);
+}
+
+#[test]
+fn bits_are_read_as_other_dtypes() {
+    let numbers = [1.5f32, -2.0, f32::NAN, 0.0, 3.25, -0.0];
+    let x = Array::from_slice(&numbers, &[2, 3]).unwrap();
+    let bits: Vec<u32> = numbers.iter().map(|x| x.to_bits()).collect();
+    assert_eq!(x.view(Dtype::U32).unwrap().to_vec::<u32>().unwrap(), bits);
+    let halves: Vec<u16> = bits.iter().flat_map(|b| [*b as u16, (b >> 16) as u16]).collect();
+    let y = x.view(Dtype::U16).unwrap();
+    assert_eq!((y.shape(), y.to_vec::<u16>().unwrap()), (&[2, 6][..], halves));
+    // A transposed view has no neighbours in memory: its elements are copied first.
+    let turned = [0, 3, 1, 4, 2, 5].map(|i| bits[i]);
+    let t = x.t();
+    assert_eq!(t.view(Dtype::U32).unwrap().to_vec::<u32>().unwrap(), turned);
+    let bytes: Vec<u8> = turned.iter().flat_map(|b| b.to_le_bytes()).collect();
+    assert_eq!(t.view(Dtype::U8).unwrap().to_vec::<u8>().unwrap(), bytes);
+    let wide = t.view(Dtype::U64).unwrap();
+    assert_eq!(wide.shape(), [3, 1]);
+    assert_eq!(wide.view(Dtype::U32).unwrap().to_vec::<u32>().unwrap(), turned);
+    let part = ops::slice(&x, &[0, 1], &[2, 3], &[1, 1]).unwrap();
+    let part = part.view(Dtype::U16).unwrap().view(Dtype::U32).unwrap();
+    assert_eq!(part.to_vec::<u32>().unwrap(), [1, 2, 4, 5].map(|i| bits[i]));
+}
+
+#[test]
+fn arrays_are_made_from_numbers() {
+    let mut rng = Rng(fresh_seed());
+    println!("seed {}", rng.0);
+    for &dtype in Dtype::ALL {
+        let read = |x: &Array| crate::harness::read(x);
+        if dtype != Dtype::Bool {
+            let x = ops::arange(1.0, 9.5, 2.0, dtype).unwrap();
+            assert_eq!((x.dtype(), read(&x).data), (dtype, vec![1.0, 3.0, 5.0, 7.0, 9.0]));
+            assert!(ops::arange(3.0, 1.0, 2.0, dtype).unwrap().size() == 0);
+            let x = ops::linspace(0.0, 8.0, 5, dtype).unwrap();
+            assert_eq!((x.dtype(), read(&x).data), (dtype, vec![0.0, 2.0, 4.0, 6.0, 8.0]));
+        }
+        let (rows, columns, k) = (rng.below(5), rng.below(5), rng.below(7) as isize - 3);
+        let one = |row: usize, column: usize| column as isize - row as isize;
+        for (name, x, holds) in [
+            ("eye", ops::eye(rows, columns, k, dtype), (|d, k| d == k) as fn(isize, isize) -> bool),
+            ("tri", ops::tri(rows, columns, k, dtype), |d, k| d <= k),
+        ] {
+            let x = x.unwrap();
+            assert_eq!((x.shape(), x.dtype()), (&[rows, columns][..], dtype), "{name}");
+            let expected = crate::oracle::T::from_fn(&[rows, columns], |i| {
+                f64::from(holds(one(i[0], i[1]), k))
+            });
+            assert_eq!(read(&x), expected, "{name} {rows} {columns} {k} {dtype}");
+        }
+        let x = ops::full(&[2, 2], 3i64, dtype).unwrap();
+        let three = if dtype == Dtype::Bool { 1.0 } else { 3.0 };
+        assert_eq!((x.dtype(), read(&x).data), (dtype, vec![three; 4]));
+    }
+    let x = ops::linspace(0.0, 1.0, 11, Dtype::F64).unwrap().to_vec::<f64>().unwrap();
+    assert!(x.iter().enumerate().all(|(i, x)| (x - i as f64 / 10.0).abs() < 1e-15), "{x:?}");
+    assert_eq!(ops::arange(0.0, 1.0, 0.25, Dtype::F64).unwrap().size(), 4);
+    assert_eq!(
+        ops::arange(5.0, 0.0, -2.0, Dtype::I32).unwrap().to_vec::<i32>().unwrap(),
+        [5, 3, 1]
+    );
+}
+
+#[test]
+fn whole_numbers_wrap() {
+    let x = Array::from_slice(&[i32::MAX, i32::MIN, 7], &[3]).unwrap();
+    let y = Array::from_slice(&[1i32, -1, 0], &[3]).unwrap();
+    assert_eq!(ops::add(&x, &y).unwrap().to_vec::<i32>().unwrap(), [i32::MIN, i32::MAX, 7]);
+    let quotient = ops::floor_divide(&x, &y).unwrap().to_vec::<i32>().unwrap();
+    assert_eq!(quotient, [i32::MAX, i32::MIN, 0], "division by zero gives 0");
+    let bytes = Array::from_slice(&[200u8, 100], &[2]).unwrap();
+    assert_eq!(ops::add(&bytes, &bytes).unwrap().to_vec::<u8>().unwrap(), [144, 200]);
+    let negative = Array::from_slice(&[-7i32, 7, -7], &[3]).unwrap();
+    let by = Array::from_slice(&[2i32, -2, -2], &[3]).unwrap();
+    assert_eq!(ops::floor_divide(&negative, &by).unwrap().to_vec::<i32>().unwrap(), [-4, -4, 3]);
+    assert_eq!(ops::remainder(&negative, &by).unwrap().to_vec::<i32>().unwrap(), [1, -1, -1]);
+}
