@@ -17,7 +17,7 @@ use super::sums::Stats;
 use super::{BLOCK, Kind, View, row_ns};
 use crate::data::{Layout, Slice, SliceMut};
 use crate::par;
-use crate::rows::{Number, Rows, positions, row};
+use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd;
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
 
@@ -80,7 +80,10 @@ fn grad(
 ) {
     let (rows, g_rows) = (Rows::new(x.1), Rows::new(g.1));
     assert_eq!(x.1.shape, g.1.shape, "the cotangent has the shape of the input");
-    let weight = weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
+    let mut weight =
+        weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
+    // One NaN for all, as rounding to bf16 wants their lower bits clear.
+    weight.iter_mut().filter(|w| w.is_nan()).for_each(|w| *w = f32::NAN);
     let params = if out.bias.is_some() {
         2
     } else if out.weight.is_some() {
@@ -142,6 +145,7 @@ impl Call {
     /// Writes `dx` unless it is empty; gives the sums over the rows, the weight's then the bias's.
     fn lanes<E: LaneElement>(&self, x: &[E], g: &[E], dx: &mut [E]) -> Vec<f64> {
         let level = simd::level();
+        let stream = 3 * size_of_val(dx) > STREAM_BYTES;
         self.pieces(dx, 3 * size_of::<E>(), |range, dx, sums| {
             let (rows, g_rows) = (&self.rows, &self.g_rows);
             let weight = &self.weight;
@@ -155,6 +159,7 @@ impl Call {
                 weight,
                 eps: self.eps,
                 dx,
+                stream,
                 sums,
             };
             with_lanes(level, piece);
@@ -184,6 +189,7 @@ impl Call {
                     weight: &self.weight,
                     eps: self.eps,
                     dx: &mut wide,
+                    stream: false,
                     sums,
                 };
                 with_lanes(level, row);
@@ -239,6 +245,7 @@ struct Backward<'a, E> {
     weight: &'a [f32],
     eps: f32,
     dx: &'a mut [E],
+    stream: bool,
     /// Sums over the rows: nothing, the weight's, or the weight's and the bias's.
     sums: &'a mut [f64],
 }
@@ -264,15 +271,18 @@ impl<E: LaneElement> Backward<'_, E> {
         let mut g_starts = self.g_rows.starts(self.range.start);
         let mut dx = self.dx.chunks_exact_mut(len);
         let mut recent = vec![0.0f32; self.sums.len()];
+        let (mut x_next, mut g_next) = (x_starts.next(), g_starts.next());
         for n in 1..=self.range.len() {
-            let x_start = x_starts.next().unwrap_or(0);
-            let g_start = g_starts.next().unwrap_or(0);
+            let (x_start, g_start) = (x_next.unwrap_or(0), g_next.unwrap_or(0));
+            (x_next, g_next) = (x_starts.next(), g_starts.next());
             let x = row(self.x, self.rows, x_start, &mut x_scratch);
             let g = row(self.g, self.g_rows, g_start, &mut g_scratch);
             let stats =
                 if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
             if let Some(dx) = dx.next() {
-                write_dx::<L, E, LAYER>(l, stats, x, g, self.weight, dx);
+                let stream = self.stream.then(|| [after(self.x, x_next), after(self.g, g_next)]);
+                let row = Row { stats, x, g, weight: self.weight, stream };
+                row.write_dx::<L, LAYER>(l, dx);
             }
             if !recent.is_empty() {
                 let (weight, bias) = recent.split_at_mut(len);
@@ -284,32 +294,65 @@ impl<E: LaneElement> Backward<'_, E> {
                 }
             }
         }
+        if self.stream {
+            l.fence();
+        }
     }
 }
 
+/// What begins at `at`, if anything does.
 #[inline(always)]
-fn write_dx<L: Lanes, E: LaneElement, const LAYER: bool>(
-    l: L,
+fn after<T>(data: &[T], at: Option<usize>) -> &[T] {
+    at.and_then(|at| data.get(at..)).unwrap_or(&[])
+}
+
+/// Elements of a pair of lanes.
+const PAIR: usize = 2 * LANES;
+
+/// A row's part in its gradient.
+struct Row<'a, E> {
     stats: Stats,
-    x: &[E],
-    g: &[E],
-    weight: &[f32],
-    dx: &mut [E],
-) {
-    let (mean_u, mean_uz) = means::<L, E, LAYER>(l, stats, x, g, weight);
-    let means = (l.splat(mean_u), l.splat(-mean_uz));
-    let (xs, x_end) = x.as_chunks::<LANES>();
-    let (gs, g_end) = g.as_chunks::<LANES>();
-    let (ws, w_end) = weight.as_chunks::<LANES>();
-    let (dxs, dx_end) = dx.as_chunks_mut::<LANES>();
-    for (((x, g), w), dx) in xs.iter().zip(gs).zip(ws).zip(dxs) {
-        let (x, g, w) = (E::load(l, x), E::load(l, g), l.load_f32(w));
-        E::store(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx);
-    }
-    if !x_end.is_empty() {
-        let (x, g) = (E::load_part(l, x_end), E::load_part(l, g_end));
-        let w = f32::load_part(l, w_end);
-        E::store_part(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx_end);
+    x: &'a [E],
+    g: &'a [E],
+    weight: &'a [f32],
+    /// What begins with the next row of `x` and of `g`, to be prefetched, if `dx` is to bypass
+    /// the caches.
+    stream: Option<[&'a [E]; 2]>,
+}
+
+impl<E: LaneElement> Row<'_, E> {
+    #[inline(always)]
+    fn write_dx<L: Lanes, const LAYER: bool>(self, l: L, dx: &mut [E]) {
+        let Row { stats, x, g, weight, stream } = self;
+        let (mean_u, mean_uz) = means::<L, E, LAYER>(l, stats, x, g, weight);
+        let means = (l.splat(mean_u), l.splat(-mean_uz));
+        let (xs, x_end) = x.as_chunks::<PAIR>();
+        let (gs, g_end) = g.as_chunks::<PAIR>();
+        let (ws, w_end) = weight.as_chunks::<PAIR>();
+        let (dxs, dx_end) = dx.as_chunks_mut::<PAIR>();
+        for (i, (((x, g), w), dx)) in xs.iter().zip(gs).zip(ws).zip(dxs).enumerate() {
+            let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+            let (xa, ga, wa) = (E::load(l, &x[0]), E::load(l, &g[0]), l.load_f32(&w[0]));
+            let (xb, gb, wb) = (E::load(l, &x[1]), E::load(l, &g[1]), l.load_f32(&w[1]));
+            let a = gradient::<L, LAYER>(l, stats, means, xa, ga, wa);
+            let b = gradient::<L, LAYER>(l, stats, means, xb, gb, wb);
+            let pair = if E::EVENS_FIRST { l.deinterleave(a, b) } else { [a, b] };
+            if let Some(next) = stream {
+                for line in (0..PAIR).step_by(64 / size_of::<E>()) {
+                    l.prefetch(next[0], i * PAIR + line);
+                    l.prefetch(next[1], i * PAIR + line);
+                }
+                E::stream_pair(l, pair, dx);
+            } else {
+                E::store_pair(l, pair, dx);
+            }
+        }
+        let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
+        for (((x, g), w), dx) in ends.zip(dx_end.chunks_mut(LANES)) {
+            let (x, g) = (E::load_part(l, x), E::load_part(l, g));
+            let w = f32::load_part(l, w);
+            E::store_part(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx);
+        }
     }
 }
 

@@ -10,7 +10,8 @@
 //!
 //! Sums have the same order at every level and thread count; sixteen lanes and several
 //! accumulators of `f32` per block of [`BLOCK`] elements, blocks added in `f64`. The mean is a
-//! sum of two floats, so that an offset of a million times the spread costs no accuracy.
+//! sum of two floats and squares are of differences from about the mean, so an offset of a million
+//! times the spread costs no accuracy.
 //!
 //! Speed: a row is read once from memory and stays in the first-level cache for the other passes.
 //! Where input and output together exceed [`STREAM_BYTES`](crate::rows::STREAM_BYTES), stores bypass the caches and the next

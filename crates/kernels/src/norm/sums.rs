@@ -8,7 +8,7 @@ use crate::simd::lanes::{LANES, LaneElement, Lanes};
 pub(super) struct Stats {
     pub(super) mean: f32,
     pub(super) scale: f32,
-    /// What is missing from `mean`, times `scale`.
+    /// What the mean lacks, times `scale`.
     pub(super) shift: f32,
 }
 
@@ -20,12 +20,23 @@ impl Stats {
         Stats { mean: 0.0, scale: inverse_root(squares, x.len(), 0.0, eps), shift: 0.0 }
     }
 
-    /// Two passes: the mean; then the squares about it, and by how much it is off.
+    /// One pass: differences, and their squares, from a value near the mean, that of the first
+    /// elements. If they turn out not to be near, measured by the spread, so that squares would
+    /// cancel, another pass about the mean now known.
     #[inline(always)]
     pub(super) fn layer<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
-        let mean = mean(l, x);
-        let [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
-        let rest = rest / x.len() as f64;
+        let n = x.len() as f64;
+        let mut mean = mean_of_first(l, x);
+        let (mut rest, mut squares) = (0.0, 0.0);
+        for _ in 0..2 {
+            [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
+            rest /= n;
+            // The variance is the difference of these; it keeps all but two bits.
+            if rest * rest * n <= 0.8 * squares || rest == 0.0 {
+                break;
+            }
+            mean += rest as f32;
+        }
         let scale = inverse_root(squares, x.len(), rest, eps);
         Stats { mean, scale, shift: rest as f32 * scale }
     }
@@ -44,11 +55,21 @@ impl Stats {
     }
 }
 
-/// The mean, rounded to `f32`.
+/// The mean of the first sixteen elements; where there are fewer, the first stands for the
+/// others. If all are equal it is their value.
 #[inline(always)]
-fn mean<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
-    let [sum] = sums(l, x, 0.0, Sum);
-    (sum / x.len() as f64) as f32
+fn mean_of_first<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
+    let sum = match x.first_chunk::<LANES>() {
+        Some(x) => l.sum(X::load(l, x)),
+        None => {
+            let mut lanes = [0.0; LANES];
+            l.store_f32(X::load_part(l, x), &mut lanes);
+            let first = lanes[0];
+            lanes[x.len()..].fill(first);
+            l.sum(l.load_f32(&lanes))
+        }
+    };
+    sum / LANES as f32
 }
 
 /// `1 / sqrt(variance + eps)` from the sum of `n` squares about a mean that is off by `rest`.
@@ -67,16 +88,6 @@ fn inverse_root(squares: f64, n: usize, rest: f64, eps: f32) -> f32 {
 trait Step<L: Lanes, const N: usize>: Copy {
     /// Adds sixteen elements.
     fn add(self, l: L, sums: [L::F; N], x: L::F) -> [L::F; N];
-}
-
-#[derive(Clone, Copy)]
-struct Sum;
-
-impl<L: Lanes> Step<L, 1> for Sum {
-    #[inline(always)]
-    fn add(self, l: L, [sum]: [L::F; 1], x: L::F) -> [L::F; 1] {
-        [l.add(sum, x)]
-    }
 }
 
 #[derive(Clone, Copy)]
