@@ -1,6 +1,6 @@
 //! Attention of many query rows: bound by arithmetic.
 //!
-//! A task's rows are cut into groups of `MAX_VECTORS` vectors, one row per lane. Blocks of keys
+//! A task's rows are cut into groups of `VECTORS` vectors, one row per lane. Blocks of keys
 //! are the outer loop, so that a block that had to be converted serves all groups.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::scratch::{self, Scratch};
 use crate::data::{Element, bf16};
 use crate::par;
 use crate::simd::attention::{
-    Exponentials, MAX_VECTORS, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values,
+    Exponentials, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values,
     apply_values, convert_rows, exponentials, interleave_rows, mask_scores, scores, transpose_rows,
 };
 
@@ -46,7 +46,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
     task: Task,
     emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T]),
 ) {
-    let most = MAX_VECTORS * S::LANES;
+    let most = S::VECTORS * S::LANES;
     let depth = units::<S>(problem.depth);
     let depth_padded = depth.next_multiple_of(S::LANES);
     let columns = problem.columns.next_multiple_of(S::LANES.max(RUN));
@@ -205,7 +205,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
 }
 
 fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize>) -> Vec<Group> {
-    let most = MAX_VECTORS * S::LANES;
+    let most = S::VECTORS * S::LANES;
     (rows.clone().step_by(most).enumerate())
         .map(|(n, start)| {
             let rows = start..(start + most).min(rows.end);

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::{few, many};
 use crate::data::Layout;
 use crate::par;
-use crate::simd::attention::{MAX_VECTORS, Real, RowBlocks, RowWriter, Simd, Source, few_columns};
+use crate::simd::attention::{Real, RowBlocks, RowWriter, Simd, Source, few_columns};
 
 /// Tasks per thread that even out a thread that comes late or meets cheaper tasks.
 const TASKS_PER_THREAD: usize = 4;
@@ -138,7 +138,7 @@ where
 /// Rows per block: whole groups of vectors, as many as fit the cache, fewer if that leaves
 /// threads without work.
 fn block_rows<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, threads: usize) -> usize {
-    let group = MAX_VECTORS * S::LANES;
+    let group = S::VECTORS * S::LANES;
     let row_bytes = (problem.depth + problem.columns).max(1) * size_of::<S::T>();
     let fitting = (BLOCK_BYTES / row_bytes).clamp(group, 16 * group);
     let rows = problem.heads() * problem.queries;

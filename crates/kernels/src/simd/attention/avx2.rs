@@ -30,6 +30,9 @@ impl Simd for Avx2 {
     type T = f32;
     type V = __m256;
     const LANES: usize = 8;
+    // Twelve sums, three vectors and a broadcast would fill the 16 registers; the compiler then
+    // keeps a sum in memory, which halves the speed.
+    const VECTORS: usize = 2;
     const BROADCASTS: usize = 4;
     const PAIRS: bool = false;
 

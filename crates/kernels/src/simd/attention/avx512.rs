@@ -36,6 +36,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     type T = f32;
     type V = __m512;
     const LANES: usize = 16;
+    const VECTORS: usize = 3;
     const BROADCASTS: usize = 8;
     const PAIRS: bool = BF16;
 

@@ -31,8 +31,6 @@ pub(crate) use tile::{Panel, Scores, Values, apply_values, scores};
 use crate::data::{bf16, f16};
 use crate::simd::Level;
 
-/// The most query vectors a micro-kernel holds per key.
-pub(crate) const MAX_VECTORS: usize = 3;
 /// Keys, and columns of values, are handled in runs of this many; buffers are padded to it.
 pub(crate) const RUN: usize = 8;
 
@@ -224,7 +222,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     type V: Copy;
     /// Scalars in a vector; at most 16.
     const LANES: usize;
-    /// Broadcast elements held against [`MAX_VECTORS`] vectors; divides [`RUN`].
+    /// The most query vectors a micro-kernel holds, at most 3.
+    const VECTORS: usize;
+    /// Broadcast elements it holds against them; divides [`RUN`].
     const BROADCASTS: usize;
     /// Whether products take pairs of `bf16` ([`Simd::dot`]) instead of scalars.
     const PAIRS: bool;
