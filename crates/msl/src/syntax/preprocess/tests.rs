@@ -148,7 +148,7 @@ fn conditionals() {
     check("#if 0\nit's \"fine /* here\n*/ #endif\n#endif\nx", "x");
     check("#define X 2\n#if defined(X) && X > 1 && !defined Y\ny\n#endif", "y");
     check("#if __METAL_VERSION__ >= 310 && defined(__METAL__)\ny\n#endif", "y");
-    check("#define HAS(x) defined(x)\n#if HAS(__METAL__)\ny\n#endif", "y");
+    check("#define HAS defined(__METAL__)\n#if HAS\ny\n#endif", "y");
     check("#if __has_include(<metal_stdlib>) && !__has_include(\"no.h\")\ny\n#endif", "y");
 }
 
