@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+pub mod ir;
 pub mod session;
 pub mod syntax;
 
