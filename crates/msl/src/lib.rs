@@ -8,6 +8,7 @@
 //! prelude is read once and shared.
 #![forbid(unsafe_code)]
 
+pub mod builtin;
 pub mod diagnostic;
 pub mod ir;
 pub mod session;
