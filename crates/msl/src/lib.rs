@@ -11,6 +11,7 @@
 pub mod builtin;
 pub mod diagnostic;
 pub mod ir;
+pub mod prelude;
 pub mod session;
 pub mod syntax;
 
