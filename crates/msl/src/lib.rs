@@ -8,8 +8,10 @@
 //! prelude is read once and shared.
 #![forbid(unsafe_code)]
 
+pub mod builtin;
 pub mod diagnostic;
 pub mod ir;
+pub mod prelude;
 pub mod session;
 pub mod syntax;
 

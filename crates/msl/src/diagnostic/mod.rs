@@ -7,11 +7,16 @@
 
 mod code;
 pub mod codes;
+pub mod render;
+mod report;
 mod source;
 mod suggest;
 
 pub use code::Code;
-pub use source::{Expansion, File, FileId, Location, Origin, Place, Range, SourceMap, Span};
+pub use report::{Report, ReportNote, ReportPlace};
+pub use source::{
+    Expansion, File, FileId, Location, Origin, Place, Range, SourceMap, Span, Stretch,
+};
 pub use suggest::closest;
 
 /// How bad it is.

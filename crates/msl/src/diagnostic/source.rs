@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::syntax::lex::{self, Lexeme};
 use crate::syntax::symbol::Symbol;
 
 /// The place of one token: a position in a file, or a token of a macro expansion.
@@ -127,6 +128,17 @@ pub struct Place {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+}
+
+/// Consecutive bytes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stretch {
+    /// The file.
+    pub file: FileId,
+    /// The first byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
 }
 
 /// One use of a macro.
@@ -261,21 +273,49 @@ impl SourceMap {
         span
     }
 
-    /// The macro uses that produced a token, innermost first. Uses that merely passed it through
-    /// as an argument are left out.
-    pub fn backtrace(&self, mut span: Span) -> Vec<Expansion> {
+    /// The macro uses that produced a token, innermost first, each with the place in the macro's
+    /// body that is meant. Uses that merely passed it through as an argument are left out.
+    pub fn backtrace(&self, mut span: Span) -> Vec<(Expansion, Span)> {
         let mut uses = Vec::new();
         while let Some(token) = self.expanded(span) {
             span = match token.is_argument() {
                 true => token.spelling,
                 false => {
                     let expansion = self.expansion_entry(token.expansion >> 1);
-                    uses.push(*expansion);
+                    uses.push((*expansion, self.spelling(token.spelling)));
                     expansion.call.first
                 }
             };
         }
         uses
+    }
+
+    /// The stretch of one file to show for a range: its bytes, whole tokens. Nothing if the range
+    /// has no place in a text.
+    pub fn stretch(&self, range: Range) -> Option<Stretch> {
+        let start = self.locate(self.shown(range.first))?;
+        let mut last = range.last;
+        while let Some(token) = self.expanded(last) {
+            last = match token.is_argument() {
+                true => token.spelling,
+                false => self.expansion_entry(token.expansion >> 1).call.last,
+            };
+        }
+        let last = self.locate(last).filter(|last| last.file == start.file);
+        let end = last.map_or(0, |last| self.token_end(last));
+        let end = if end > start.offset { end } else { self.token_end(start) };
+        Some(Stretch { file: start.file, start: start.offset, end })
+    }
+
+    /// Past the token that begins at a location.
+    fn token_end(&self, location: Location) -> u32 {
+        let text = &self.file(location.file).text;
+        let scan = lex::scan(text, location.offset);
+        match scan.lexeme {
+            Lexeme::Newline | Lexeme::End => location.offset,
+            _ if scan.start > location.offset => location.offset,
+            _ => scan.end,
+        }
     }
 
     /// The file position of a span that [`SourceMap::shown`] or [`SourceMap::spelling`] returned.
@@ -296,17 +336,21 @@ impl SourceMap {
 
     /// File, line and column to show for a span.
     pub fn place(&self, span: Span) -> Option<Place> {
-        let location = self.locate(self.shown(span))?;
+        self.locate(self.shown(span)).map(|location| self.place_of(location))
+    }
+
+    /// File, line and column of a location.
+    pub fn place_of(&self, location: Location) -> Place {
         let file = self.file(location.file);
         let (line, column) = file.line_column(location.offset);
         let start = (location.offset - column) as usize;
         let before = file.text.get(start..location.offset as usize).unwrap_or_default();
-        Some(Place {
+        Place {
             file: file.name.clone(),
             origin: file.origin,
             line: line + 1,
             column: before.chars().count() as u32 + 1,
-        })
+        }
     }
 
     /// One past the last position of the last file. Position 0 is [`Span::NONE`].

@@ -48,10 +48,11 @@ pub(super) fn needs_expansion(definition: &Macro, arguments: &Arguments) -> Vec<
     let mut needed = vec![false; arguments.len() as usize];
     let body = &definition.body;
     for (at, token) in body.iter().enumerate() {
-        let pasted = at > 0 && body[at - 1].is(Punct::HashHash)
+        let is_operand = at > 0
+            && (body[at - 1].is(Punct::HashHash) || body[at - 1].is(Punct::Hash))
             || body.get(at + 1).is_some_and(|next| next.is(Punct::HashHash));
         match token.kind {
-            RawKind::Parameter if !pasted && !(at > 0 && body[at - 1].is(Punct::Hash)) => {
+            RawKind::Parameter if !is_operand => {
                 needed[token.symbol.0 as usize] = true;
             }
             // Whether the variable part is empty is decided after its expansion.

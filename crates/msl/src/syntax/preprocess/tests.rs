@@ -317,7 +317,7 @@ fn limits() {
     let condition = format!("#if {}1{}\n#endif", "(".repeat(5000), ")".repeat(5000));
     let (_, problems) = run(&condition, &Options::default());
     assert!(problems.contains("nested more than 200 deep"), "{problems}");
-    let minus = format!("#if {}1\n#endif", "-".repeat(1) + &"!".repeat(5000));
+    let minus = format!("#if -{}1\n#endif", "!".repeat(5000));
     let (_, problems) = run(&minus, &Options::default());
     assert!(problems.contains("nested more than 200 deep"), "{problems}");
 }
