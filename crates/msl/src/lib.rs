@@ -12,6 +12,7 @@ pub mod builtin;
 pub mod diagnostic;
 pub mod ir;
 pub mod prelude;
+pub mod sema;
 pub mod session;
 pub mod syntax;
 

@@ -386,13 +386,13 @@ impl Sema<'_> {
                     let base = self.follow(e, from, &path);
                     return Ok(self.load(base));
                 }
-                if self.in_user_conversion && !self.conversion_allowed {
+                if self.in_user_conversion {
                     return self.no_conversion(&e, to, at);
                 }
                 self.convert_by_user(e, to, at)
             }
             (Kind::Class(_), _) | (_, Kind::Class(_)) => {
-                if self.in_user_conversion && !self.conversion_allowed {
+                if self.in_user_conversion {
                     return self.no_conversion(&e, to, at);
                 }
                 self.convert_by_user(e, to, at)

@@ -18,12 +18,13 @@ pub mod hir;
 mod init;
 mod kernel;
 mod lambda;
+mod library;
 mod lookup;
 mod operator;
 mod scope;
 mod stmt;
 mod template;
-mod traits;
+pub mod traits;
 mod typename;
 pub mod types;
 
@@ -134,6 +135,16 @@ pub struct Sema<'a> {
     last_resort: FxHashMap<Symbol, TArg>,
     words: Words,
     steps: u64,
+    /// Aliases being resolved.
+    aliasing: Vec<usize>,
+    /// Number of the last opaque type.
+    opaque: u32,
+    /// A conversion through a class is being tried: it may not contain another.
+    in_user_conversion: bool,
+    /// Explicit constructors and conversions may be used.
+    explicit_allowed: bool,
+    /// Stores into shared temporaries that the expression being built still has to make.
+    pending: Vec<(hir::LocalId, hir::Expr)>,
     /// Function constants by index.
     pub function_constants: FxHashMap<u64, FunctionConstant>,
     /// Whether multiply and add may be contracted where no pragma says otherwise.
@@ -203,6 +214,11 @@ impl<'a> Sema<'a> {
             last_resort,
             words,
             steps: 0,
+            aliasing: Vec::new(),
+            opaque: 0,
+            in_user_conversion: false,
+            explicit_allowed: false,
+            pending: Vec::new(),
             function_constants: FxHashMap::default(),
             contract: true,
         }
