@@ -136,6 +136,11 @@ impl Sema<'_> {
         if path.segments.len() == 1 && !path.global && !is_method {
             self.add_associated(&mut candidates, &path.last().name, &typed)?;
         }
+        if candidates.is_empty()
+            && let Some(call) = self.intrinsic(scope, path, &typed, at)?
+        {
+            return Ok(call);
+        }
         if candidates.is_empty() {
             return self.undeclared(scope, path, path.segments.len() - 1);
         }
@@ -146,6 +151,63 @@ impl Sema<'_> {
         let object = if is_method { self.this_object(at) } else { None };
         let name = self.path_text(path);
         self.overload(&name, candidates, &explicit, &typed, object, at)
+    }
+
+    /// A call of one of the operations that only the prelude names.
+    fn intrinsic(
+        &mut self,
+        scope: ScopeId,
+        path: &Path,
+        args: &[Arg<'_>],
+        at: Range,
+    ) -> Res<Option<Expr>> {
+        use crate::sema::hir::Intrinsic;
+        let SegmentName::Ident(name) = path.last().name else { return Ok(None) };
+        let Some(which) = self.text(name).strip_prefix("__metal_matrix_") else { return Ok(None) };
+        let which = match which {
+            "load" => Intrinsic::MatrixLoad { transpose: false },
+            "load_transposed" => Intrinsic::MatrixLoad { transpose: true },
+            "store" => Intrinsic::MatrixStore { transpose: false },
+            "store_transposed" => Intrinsic::MatrixStore { transpose: true },
+            "fill" => Intrinsic::MatrixFill,
+            "diagonal" => Intrinsic::MatrixDiagonal,
+            "mad" => Intrinsic::MatrixMad,
+            _ => return Ok(None),
+        };
+        let mut values = Vec::new();
+        for arg in args {
+            let Arg::Expr(e) = arg else { return Ok(None) };
+            values.push(self.rvalue(e.clone())?);
+        }
+        let explicit = match &path.last().args {
+            Some(args) => self.template_args(scope, args)?,
+            None => Vec::new(),
+        };
+        let matrix_of = |s: &mut Self, ty: Ty| {
+            s.types.arithmetic(ty).map(|scalar| s.types.intern(Kind::SimdMatrix(scalar)))
+        };
+        let ty = match (which, &values[..], explicit.first()) {
+            (Intrinsic::MatrixLoad { .. }, [pointer, _], _) => {
+                match self.types.pointee(pointer.ty.ty) {
+                    Some(to) => matrix_of(self, to.ty),
+                    None => None,
+                }
+            }
+            (Intrinsic::MatrixStore { .. }, [_, _, _], _) => Some(Ty::VOID),
+            (
+                Intrinsic::MatrixFill | Intrinsic::MatrixDiagonal,
+                [value],
+                Some(TArg::Type(scalar)),
+            ) => {
+                let converted = self.convert(value.clone(), *scalar, at)?;
+                values = vec![converted];
+                matrix_of(self, scalar.ty)
+            }
+            (Intrinsic::MatrixMad, [_, _, c], _) => Some(c.ty.ty),
+            _ => None,
+        };
+        let Some(ty) = ty else { return Ok(None) };
+        Ok(Some(Expr::value(ExprKind::Intrinsic(which, values), ty, start(at))))
     }
 
     /// `*this`, where there is one.

@@ -458,7 +458,7 @@ impl Sema<'_> {
                         }
                     }
                 }
-                ItemKind::StaticAssert(_) | ItemKind::Instantiation(_) => {}
+                ItemKind::Alias(_) | ItemKind::StaticAssert(_) | ItemKind::Instantiation(_) => {}
             }
         }
         Ok((!functions.is_empty()).then_some(Found::Functions(functions)))

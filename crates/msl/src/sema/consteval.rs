@@ -388,6 +388,9 @@ impl Sema<'_> {
                     }
                 }
             }
+            ExprKind::Intrinsic(..) => {
+                return self.not_constant(e.span, "simdgroup matrices exist at run time only");
+            }
             ExprKind::Void(a) => {
                 self.eval(m, a)?;
                 Value::Parts(Vec::new())

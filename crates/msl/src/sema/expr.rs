@@ -323,7 +323,7 @@ impl Sema<'_> {
                     if let Some(Found::Functions(candidates)) = self.operator_members(class, &name)? {
                         let at = base.span;
                         let inner =
-                            self.overload("operator->", candidates, &[], &[], Some(e), at)?;
+                            self.overload("operator->", candidates, &[], &[], Some(e.clone()), at)?;
                         if let Some(to) = self.types.pointee(inner.ty.ty) {
                             return Ok(Expr::object(ExprKind::Deref(Box::new(inner)), to, span));
                         }

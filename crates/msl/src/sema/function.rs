@@ -459,6 +459,9 @@ impl Sema<'_> {
             failed = true;
             self.session.report(diagnostic);
         }
+        if lazy.contract.is_some() {
+            self.fx.contract = lazy.contract;
+        }
         let mut block = self.constructor_inits(scope, id, &body.inits)?;
         let errors = self.session.error_count();
         self.statements(scope, &body.block, &mut block);

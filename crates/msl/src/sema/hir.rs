@@ -110,6 +110,8 @@ pub enum ExprKind {
     New(FnId, Vec<Expr>),
     /// A library function.
     Builtin(BuiltinCall),
+    /// An operation on a simdgroup matrix.
+    Intrinsic(Intrinsic, Vec<Expr>),
     /// A value put into a temporary object.
     Temporary(Box<Expr>),
     /// A function's name.
@@ -127,6 +129,17 @@ pub struct BuiltinCall {
     pub t: crate::builtin::Shape,
     /// The arguments, converted; orders, scopes and flags are constants.
     pub args: Vec<Expr>,
+}
+
+/// Operations on simdgroup matrices that the prelude is written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the operations")]
+pub enum Intrinsic {
+    MatrixLoad { transpose: bool },
+    MatrixStore { transpose: bool },
+    MatrixFill,
+    MatrixDiagonal,
+    MatrixMad,
 }
 
 /// A constant value.

@@ -35,7 +35,7 @@ use rustc_hash::FxHashMap;
 
 pub use self::class::{Class, Field};
 pub use self::function::{FnInst, Global, GlobalKind};
-pub use self::kernel::KernelInst;
+pub use self::kernel::{KernelInst, Parameter, Role};
 use self::function::FnCtx;
 use self::hir::{FnId, GlobalId};
 use self::scope::{Scope, ScopeId};

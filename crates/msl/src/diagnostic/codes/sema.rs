@@ -58,6 +58,8 @@ super::codes! {
         "Functions of Metal cannot call themselves, directly or through others.";
     604 TOO_LARGE "too-large"
         "The program needs more memory than a thread or threadgroup has.";
+    605 INTERNAL "internal"
+        "The compiler's own check of what it made failed. Please report the program.";
     702 UNSUPPORTED "unsupported-meaning"
         "The construct is valid, and this compiler does not support it.";
 }
