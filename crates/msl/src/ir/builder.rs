@@ -13,9 +13,9 @@ enum Open {
     Else,
     Header(LoopId),
     Body(LoopId),
-    Next(LoopId),
+    Next,
     Switch(SwitchId),
-    Case(SwitchId),
+    Case,
 }
 
 /// Builds a function of a module. Types are interned through `module`.
@@ -286,7 +286,7 @@ impl<'m> Builder<'m> {
     pub fn open_continue(&mut self) {
         let top = self.open.last_mut().expect("an open loop");
         let Open::Body(id) = top.0 else { panic!("not in a body") };
-        top.0 = Open::Next(id);
+        top.0 = Open::Next;
         self.block = top.1.map(|_| self.function.loops[id.index()].next);
     }
 
@@ -304,21 +304,21 @@ impl<'m> Builder<'m> {
 
     /// Opens the next case; the one before falls through to it.
     pub fn open_case(&mut self, values: &[u64], default: bool) {
-        if matches!(self.open.last(), Some((Open::Case(_), _))) {
+        if matches!(self.open.last(), Some((Open::Case, _))) {
             self.open.pop();
         }
         let Some(&(Open::Switch(id), outer)) = self.open.last() else { panic!("no open switch") };
         let block = self.new_block();
         let cases = &mut self.function.switches[id.index()].cases;
         cases.push(Case { values: values.to_vec(), default, block });
-        self.open.push((Open::Case(id), outer));
+        self.open.push((Open::Case, outer));
         self.block = outer.map(|_| block);
     }
 
     /// Ends the innermost region and goes on after it.
     pub fn close(&mut self) {
         let (mut open, mut outer) = self.open.pop().expect("an open region");
-        if matches!(open, Open::Case(_)) {
+        if matches!(open, Open::Case) {
             (open, outer) = self.open.pop().expect("the case's switch");
         }
         assert!(!matches!(open, Open::Header(_)), "the loop has no body yet");

@@ -14,7 +14,7 @@
 //! *Canonical form* is what lowering emits: functions and calls kept, every source local an
 //! [`Op::Var`] with loads and stores, no block parameters. *Optimised form* is what passes
 //! make: block parameters, inlined calls. Both are the same data structure; the verifier
-//! accepts either.
+//! accepts either; [`verify_canonical`] insists on the first.
 //!
 //! # Values and memory
 //! Values are scalars, vectors of 2 to 4, pointers, and simdgroup matrices. Structs, arrays
@@ -40,15 +40,22 @@
 
 mod builder;
 mod function;
+mod lex;
 mod module;
 mod op;
+mod parse;
+mod print;
 mod types;
+mod verify;
 
 pub use builder::Builder;
 pub use function::*;
 pub use module::*;
 pub use op::*;
+pub use parse::{ParseError, parse};
+pub use print::{constant_text, print, type_text};
 pub use types::*;
+pub use verify::{VerifyError, verify, verify_canonical};
 
 /// Declares an enum whose variants have names in the text form.
 macro_rules! named_enum {

@@ -17,7 +17,7 @@ mod tests {
     use crate::Session;
     use crate::builtin::{self, Lowering};
     use crate::diagnostic::{Origin, Report, render};
-    use crate::syntax::index::Index;
+    use crate::syntax::index::{Index, NameKind};
     use crate::syntax::parser::parse_unit;
     use crate::syntax::{Options, preprocess};
 
@@ -44,6 +44,10 @@ mod tests {
             .collect();
         let tokens = preprocess(&mut session, &files, &Options::default());
         let mut index = Index::new();
+        // Types that semantic analysis knows without a declaration.
+        for name in ["vec", "matrix", "simdgroup_matrix"] {
+            index.last_resort.insert(session.intern(name), NameKind::TypeTemplate);
+        }
         let diagnostics = parse_unit(&tokens, 0, &mut index, &session.names);
         let shown = diagnostics.iter().map(|diagnostic| {
             let report = Report::new(diagnostic, &session.map, &session.names);
