@@ -5,8 +5,11 @@
 //! uses only what both languages have.
 
 /// The Metal standard library: names and texts, in order.
-pub const STDLIB: &[(&str, &str)] =
-    &[("metal_math", include_str!("math.metal")), ("metal_stdlib", include_str!("stdlib.metal"))];
+pub const STDLIB: &[(&str, &str)] = &[
+    ("metal_type_traits", include_str!("traits.metal")),
+    ("metal_math", include_str!("math.metal")),
+    ("metal_stdlib", include_str!("stdlib.metal")),
+];
 
 /// What MLX adds for custom kernels, after [`STDLIB`].
 pub const MLX: &[(&str, &str)] = &[("mlx", include_str!("mlx.metal"))];
