@@ -9,10 +9,17 @@
 #![forbid(unsafe_code)]
 
 pub mod builtin;
+mod compile;
 pub mod diagnostic;
 pub mod ir;
+pub mod lower;
 pub mod prelude;
+pub mod sema;
 pub mod session;
 pub mod syntax;
 
+pub use compile::{
+    Compilation, KernelInfo, Options, ParamInfo, ParamRole, Piece, Source, TemplateValue, compile,
+};
+pub use sema::FunctionConstant;
 pub use session::{Frozen, Session};

@@ -1,78 +1,87 @@
-// Type traits as class templates, on top of the `_v` and `_t` forms that the compiler computes.
+// Type traits as class templates, written with the forms that the compiler knows: names that end
+// in `_v` and `_t`.
 
 namespace metal {
 
-template <typename T, T v>
+template <typename T, T V>
 struct integral_constant {
-  static constexpr constant T value = v;
-  using value_type = T;
-  using type = integral_constant<T, v>;
-  constexpr operator value_type() const { return v; }
-  constexpr value_type operator()() const { return v; }
+  static constexpr constant T value = V;
+  typedef T value_type;
+  typedef integral_constant<T, V> type;
+  constexpr operator value_type() const { return V; }
+  constexpr value_type operator()() const { return V; }
 };
 
-template <bool v>
-using bool_constant = integral_constant<bool, v>;
-using true_type = integral_constant<bool, true>;
-using false_type = integral_constant<bool, false>;
+template <bool V>
+using bool_constant = integral_constant<bool, V>;
 
-template <bool condition, typename T = void>
+typedef integral_constant<bool, true> true_type;
+typedef integral_constant<bool, false> false_type;
+
+template <bool C, typename T = void>
 struct enable_if {};
-
 template <typename T>
 struct enable_if<true, T> {
-  using type = T;
+  typedef T type;
 };
+template <bool C, typename T = void>
+using enable_if_t = typename enable_if<C, T>::type;
 
-template <bool condition, typename T = void>
-using enable_if_t = typename enable_if<condition, T>::type;
-
-template <bool condition, typename T, typename F>
+template <bool C, typename T, typename U>
 struct conditional {
-  using type = T;
+  typedef T type;
 };
-
-template <typename T, typename F>
-struct conditional<false, T, F> {
-  using type = F;
+template <typename T, typename U>
+struct conditional<false, T, U> {
+  typedef U type;
 };
+template <bool C, typename T, typename U>
+using conditional_t = typename conditional<C, T, U>::type;
 
-template <bool condition, typename T, typename F>
-using conditional_t = typename conditional<condition, T, F>::type;
+template <typename... T>
+struct __make_void {
+  typedef void type;
+};
+template <typename... T>
+using void_t = typename __make_void<T...>::type;
 
 template <typename T>
 struct type_identity {
-  using type = T;
+  typedef T type;
 };
 
 template <typename... T>
-struct __void_of {
-  using type = void;
-};
-
-template <typename... T>
-using void_t = typename __void_of<T...>::type;
-
+struct conjunction : true_type {};
 template <typename T>
-struct negation : bool_constant<!T::value> {};
-
+struct conjunction<T> : T {};
+template <typename T, typename... U>
+struct conjunction<T, U...> : conditional_t<bool(T::value), conjunction<U...>, T> {};
+template <typename... T>
+struct disjunction : false_type {};
 template <typename T>
-static constexpr constant bool negation_v = !T::value;
-
+struct disjunction<T> : T {};
+template <typename T, typename... U>
+struct disjunction<T, U...> : conditional_t<bool(T::value), T, disjunction<U...>> {};
+template <typename T>
+struct negation : bool_constant<!bool(T::value)> {};
 template <typename... T>
-struct conjunction : bool_constant<(true && ... && T::value)> {};
-
+constexpr constant bool conjunction_v = conjunction<T...>::value;
 template <typename... T>
-static constexpr constant bool conjunction_v = (true && ... && T::value);
+constexpr constant bool disjunction_v = disjunction<T...>::value;
+template <typename T>
+constexpr constant bool negation_v = negation<T>::value;
 
-template <typename... T>
-struct disjunction : bool_constant<(false || ... || T::value)> {};
+template <typename T, typename U>
+struct is_same : bool_constant<is_same_v<T, U>> {};
+template <typename T, typename U>
+struct is_convertible : bool_constant<is_convertible_v<T, U>> {};
+template <typename T, typename... U>
+struct is_constructible : bool_constant<is_constructible_v<T, U...>> {};
+template <typename T, typename U>
+struct is_base_of : bool_constant<is_base_of_v<T, U>> {};
 
-template <typename... T>
-static constexpr constant bool disjunction_v = (false || ... || T::value);
-
-#define METAL_TRAIT(NAME) \
-  template <typename T>   \
+#define METAL_TRAIT(NAME)                                                      \
+  template <typename T>                                                        \
   struct NAME : bool_constant<NAME##_v<T>> {};
 
 METAL_TRAIT(is_void)
@@ -98,25 +107,10 @@ METAL_TRAIT(is_trivially_copyable)
 METAL_TRAIT(is_trivial)
 #undef METAL_TRAIT
 
-template <typename T, typename U>
-struct is_same : bool_constant<is_same_v<T, U>> {};
-
-template <typename From, typename To>
-struct is_convertible : bool_constant<is_convertible_v<From, To>> {};
-
-template <typename Base, typename Derived>
-struct is_base_of : bool_constant<is_base_of_v<Base, Derived>> {};
-
-template <typename T, typename... Args>
-struct is_constructible : bool_constant<is_constructible_v<T, Args...>> {};
-
-template <typename T>
-struct rank : integral_constant<size_t, rank_v<T>> {};
-
-#define METAL_TRAIT(NAME)     \
-  template <typename T>       \
-  struct NAME {               \
-    using type = NAME##_t<T>; \
+#define METAL_TRAIT(NAME)                                                      \
+  template <typename T>                                                        \
+  struct NAME {                                                                \
+    typedef NAME##_t<T> type;                                                  \
   };
 
 METAL_TRAIT(remove_const)
@@ -139,6 +133,37 @@ METAL_TRAIT(make_scalar)
 #undef METAL_TRAIT
 
 template <typename T>
-add_rvalue_reference_t<T> declval();
+T&& declval();
+
+template <typename T>
+constexpr T&& forward(thread remove_reference_t<T>& x) {
+  return static_cast<T&&>(x);
+}
+
+template <typename T>
+constexpr remove_reference_t<T>&& move(thread T& x) {
+  return static_cast<remove_reference_t<T>&&>(x);
+}
+
+template <typename T>
+inline void swap(thread T& a, thread T& b) {
+  T old = a;
+  a = b;
+  b = old;
+}
+
+template <typename T, size_t N>
+struct array {
+  T __elements[N];
+  constexpr size_t size() const { return N; }
+  constexpr bool empty() const { return N == 0; }
+  constexpr thread T& operator[](size_t i) { return __elements[i]; }
+  constexpr const thread T& operator[](size_t i) const { return __elements[i]; }
+  const constant T& operator[](size_t i) const constant { return __elements[i]; }
+  device T& operator[](size_t i) device { return __elements[i]; }
+  const device T& operator[](size_t i) const device { return __elements[i]; }
+  threadgroup T& operator[](size_t i) threadgroup { return __elements[i]; }
+  const threadgroup T& operator[](size_t i) const threadgroup { return __elements[i]; }
+};
 
 }  // namespace metal

@@ -147,6 +147,31 @@ impl Index {
         }
     }
 
+    /// The frames of this index itself, in order.
+    pub fn own_frames(&self) -> Vec<FrameId> {
+        (self.first..self.first + self.frames.len() as u32).map(FrameId).collect()
+    }
+
+    /// Every name declared in a frame and in what it extends and uses, sorted.
+    pub fn visible(&self, frame: FrameId) -> Vec<Symbol> {
+        let mut names = Vec::new();
+        let mut visited = vec![frame];
+        let mut next = 0;
+        while let Some(&id) = visited.get(next) {
+            next += 1;
+            let frame = self.frame(id);
+            names.extend(frame.names.keys().copied());
+            for other in frame.usings.iter().copied().chain(frame.extends) {
+                if !visited.contains(&other) {
+                    visited.push(other);
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Adds a frame.
     pub fn add(
         &mut self,

@@ -504,6 +504,8 @@ pub struct LazyBody {
     pub end: u32,
     /// Which buffer of tokens the numbers index.
     pub unit: u32,
+    /// What a pragma outside functions says about contraction.
+    pub contract: Option<bool>,
     /// The frame against which names are classified: the function's parameters.
     pub frame: FrameId,
     /// The result.

@@ -6,6 +6,7 @@
 use super::Code;
 
 pub mod parse;
+pub mod sema;
 pub mod syntax;
 
 /// Declares the codes of one stage, and their list, from `NUMBER NAME "name" "page";` rows.
@@ -24,7 +25,7 @@ pub(crate) use codes;
 
 /// Every code of every stage, in order of number.
 pub fn all() -> impl Iterator<Item = Code> {
-    [syntax::ALL, parse::ALL].into_iter().flatten().copied()
+    [syntax::ALL, parse::ALL, sema::ALL].into_iter().flatten().copied()
 }
 
 /// The code written `M0101`, `0101` or by its name.

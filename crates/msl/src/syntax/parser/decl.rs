@@ -8,7 +8,7 @@ use crate::diagnostic::codes::parse as codes;
 use crate::syntax::index::{Entry, FrameId, FrameKind, NameKind};
 use crate::syntax::keyword::Keyword;
 use crate::syntax::punct::Punct;
-use crate::syntax::token::TokenKind;
+use crate::syntax::token::{MathMode, Pragma, TokenKind};
 use crate::syntax::tree::*;
 
 impl Parser<'_> {
@@ -35,7 +35,15 @@ impl Parser<'_> {
     fn item_inner(&mut self) {
         let first = self.span();
         match self.kind() {
-            TokenKind::Punct(Punct::Semi) | TokenKind::Pragma(_) => self.bump(),
+            TokenKind::Punct(Punct::Semi) => self.bump(),
+            TokenKind::Pragma(pragma) => {
+                self.bump();
+                match pragma {
+                    Pragma::FpContract(on) => self.contract = Some(on),
+                    Pragma::MathMode(MathMode::Safe) => self.contract = Some(false),
+                    Pragma::MathMode(_) | Pragma::Unroll(_) | Pragma::Internals(_) => {}
+                }
+            }
             TokenKind::Keyword(Keyword::Namespace) => self.namespace(),
             TokenKind::Keyword(Keyword::Inline)
                 if self.kind_at(1) == TokenKind::Keyword(Keyword::Namespace) =>
@@ -704,7 +712,8 @@ impl Parser<'_> {
             self.expected("a function body");
         }
         let end = self.pos as u32;
-        LazyBody { start, end, unit: self.unit, frame: self.frame, cell: OnceLock::new() }
+        let (unit, contract, frame) = (self.unit, self.contract, self.frame);
+        LazyBody { start, end, unit, contract, frame, cell: OnceLock::new() }
     }
 }
 

@@ -643,6 +643,7 @@ impl Parser<'_> {
                 start,
                 end,
                 unit: p.unit,
+                contract: None,
                 frame: FrameId::NONE,
                 cell,
             });

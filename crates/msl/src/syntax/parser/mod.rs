@@ -98,6 +98,8 @@ struct Parser<'a> {
     class_name: Option<Symbol>,
     /// Template heads of the declaration whose specifiers are being read.
     pending_heads: Vec<Arc<TemplateHead>>,
+    /// What the last pragma outside functions said about contraction.
+    contract: Option<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -134,6 +136,7 @@ impl<'a> Parser<'a> {
             no_gt: false,
             class_name: None,
             pending_heads: Vec::new(),
+            contract: None,
         }
     }
 
