@@ -290,11 +290,9 @@ impl<E: LaneElement> Backward<'_, E> {
                 (Some(dx), true) => row.finish::<L, LAYER, 1>(l, known, dx, weight, bias),
                 (Some(dx), false) => row.finish::<L, LAYER, 2>(l, known, dx, weight, bias),
             }
-            if !recent.is_empty() {
-                if n % FLUSH_ROWS == 0 || n == self.range.len() {
-                    for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
-                        *sum += std::mem::take(recent) as f64;
-                    }
+            if n % FLUSH_ROWS == 0 || n == self.range.len() {
+                for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
+                    *sum += std::mem::take(recent) as f64;
                 }
             }
         }

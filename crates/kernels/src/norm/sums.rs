@@ -162,9 +162,10 @@ fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
         sets[SETS - 1] = step.add(l, sets[SETS - 1], X::load_padded(l, end, pad));
     }
     for half in [4, 2, 1] {
-        for i in 0..half {
-            for k in 0..N {
-                sets[i][k] = l.add(sets[i][k], sets[i + half][k]);
+        let (low, high) = sets.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum = l.add(*sum, *other);
             }
         }
     }
