@@ -354,6 +354,7 @@ struct Dots<'a, C> {
 
 impl<C: Accumulate> Kernel for Dots<'_, C> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Dots { left, step, columns, len, sums } = self;
@@ -395,6 +396,7 @@ struct Axpy<'a, C>(C, &'a [C], &'a mut [C]);
 
 impl<C: Accumulate> Kernel for Axpy<'_, C> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.2.iter_mut().zip(self.1) {

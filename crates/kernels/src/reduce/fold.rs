@@ -144,6 +144,7 @@ struct Rows<'a, C, K>(&'a [C], usize, &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Rows<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Rows(x, n, out, _) = self;
@@ -186,6 +187,7 @@ struct Merge<'a, C, K>(&'a [C], &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Merge<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.1.iter_mut().zip(self.0) {
