@@ -6,6 +6,7 @@
 //! their own.
 
 use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
+use crate::reduce::row_sum;
 use crate::simd::gemm::{Matrix, Multiply, gemm};
 use crate::simd::{self, Isa, Kernel};
 use crate::stage::{
@@ -319,6 +320,7 @@ const PANEL: usize = 256;
 /// A compute type with a wrapping multiply-add.
 trait Accumulate: Compute {
     fn sum(self, b: Self) -> Self;
+    fn row_sum(row: &[Self]) -> Self;
     fn multiply_add<I: Isa>(self, a: Self, b: Self) -> Self;
 }
 
@@ -327,6 +329,8 @@ macro_rules! accumulate {
         impl Accumulate for $ty {
             #[inline(always)]
             fn sum(self, $b: Self) -> Self { let $s = self; $sum }
+            #[inline(always)]
+            fn row_sum(row: &[Self]) -> Self { row_sum(row) }
             #[inline(always)]
             fn multiply_add<I: Isa>(self, $a: Self, $b: Self) -> Self { let $s = self; $fma }
         }
@@ -359,36 +363,19 @@ impl<C: Accumulate> Kernel for Dots<'_, C> {
     fn run<I: Isa>(self) {
         let Dots { left, step, columns, len, sums } = self;
         let rows = sums.len() / (columns.len() / len);
+        // Products first and their sum after is two simple loops, which compilers vectorise; in
+        // one loop with fused operations they see only scalars.
+        let mut products = [C::ZERO; BLOCK];
+        let products = &mut products[..len];
         for (column, sums) in columns.chunks_exact(len).zip(sums.chunks_exact_mut(rows)) {
             for (row, sum) in left.chunks(step).zip(sums) {
-                *sum = sum.sum(dot::<I, C>(&row[..len], column));
+                for ((p, &a), &b) in products.iter_mut().zip(&row[..len]).zip(column) {
+                    *p = C::ZERO.multiply_add::<I>(a, b);
+                }
+                *sum = sum.sum(C::row_sum(products));
             }
         }
     }
-}
-
-#[inline(always)]
-fn dot<I: Isa, C: Accumulate>(a: &[C], b: &[C]) -> C {
-    const LANES: usize = 32;
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [C::ZERO; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for l in 0..LANES {
-            lanes[l] = lanes[l].multiply_add::<I>(a[l], b[l]);
-        }
-    }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane = lane.multiply_add::<I>(a, b);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for l in 0..width {
-            lanes[l] = lanes[l].sum(lanes[l + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 /// `sum += factor * x`.

@@ -33,7 +33,7 @@ where
 
 /// The sum of a row; for use in other kernels.
 #[inline(always)]
-pub(super) fn row_sum<C: Compute>(row: &[C]) -> C
+pub(crate) fn row_sum<C: Compute>(row: &[C]) -> C
 where
     Sum: Combine<C>,
 {
@@ -41,12 +41,12 @@ where
 }
 
 /// A commutative operation; `call` is `#[inline(always)]`.
-pub(super) trait Combine<C> {
+pub(crate) trait Combine<C> {
     const IDENTITY: C;
     fn call(a: C, b: C) -> C;
 }
 
-pub(super) struct Sum;
+pub(crate) struct Sum;
 struct Prod;
 struct Min;
 pub(super) struct Max;
