@@ -16,17 +16,17 @@ const fn update(name: &'static str, types: Types, op: AtomicOp) -> Row {
 const INTS: Types = Types::of(Scalar::I32).and(Types::of(Scalar::U32)).and(LONGS);
 const LONGS: Types = Types::of(Scalar::I64).and(Types::of(Scalar::U64));
 const NUMBERS: Types = INTS.and(Types::of(Scalar::F32));
-const CELLS: Types = NUMBERS;
+const CELLS: Types = NUMBERS.and(Types::BOOL);
 
 pub(super) const ROWS: &[Row] = &[
     row("atomic_load_explicit", CELLS, &[AtomicConst, Order], AtomicLoad),
     Row { result: Void, ..row("atomic_store_explicit", CELLS, &[Atomic, T, Order], AtomicStore) },
-    update("atomic_exchange_explicit", CELLS, AtomicOp::Exchange),
+    update("atomic_exchange_explicit", NUMBERS, AtomicOp::Exchange),
     Row {
         result: Is(Scalar::Bool),
         ..row(
             "atomic_compare_exchange_weak_explicit",
-            CELLS,
+            NUMBERS,
             &[Atomic, Pointer, T, Order, Order],
             AtomicCompareExchange,
         )

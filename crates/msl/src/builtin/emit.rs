@@ -100,6 +100,10 @@ pub fn emit(
         (Lowering::BroadcastFirst(width), &[value]) => {
             result.map(|ty| builder.emit(Op::BroadcastFirst { width, value }, ty))
         }
+        (Lowering::Attribute(attribute), _) => {
+            let value = builder.emit(Op::Attribute(attribute), Type::U32);
+            Some(builder.convert(value, Type::U16))
+        }
         (Lowering::Vote(op, width), values) => {
             let value = match values.first() {
                 Some(&value) => value,

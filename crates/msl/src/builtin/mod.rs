@@ -24,7 +24,8 @@ use rustc_hash::FxHashMap;
 
 pub use self::emit::{Arg, Callee, emit};
 use crate::ir::{
-    AtomicOp, BinaryOp, CompareOp, ReduceOp, Scalar, ScanOp, ShuffleOp, UnaryOp, VoteOp, Width,
+    AtomicOp, Attribute, BinaryOp, CompareOp, ReduceOp, Scalar, ScanOp, ShuffleOp, UnaryOp, VoteOp,
+    Width,
 };
 
 /// A scalar (width 1) or vector type.
@@ -233,6 +234,8 @@ pub enum Lowering {
     ShuffleFill(ShuffleOp, Width),
     /// The lowest active lane's value.
     BroadcastFirst(Width),
+    /// A launch value as `ushort`; the argument says nothing.
+    Attribute(Attribute),
     /// A vote on a predicate; without an argument, on `true`.
     Vote(VoteOp, Width),
     /// `(object, order)`

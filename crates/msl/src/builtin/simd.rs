@@ -3,7 +3,7 @@
 use super::Form::{Bool, Flags, Is, Order, Scope as InScope, T, Void};
 use super::Lowering::{Barrier, BroadcastFirst, Fence, Reduce, Scan, Shuffle, ShuffleFill, Vote};
 use super::{Accuracy, Form, Lowering, Row, Scope, Spaces, Types, Widths};
-use crate::ir::{ReduceOp, Scalar, ScanOp, ShuffleOp, VoteOp, Width};
+use crate::ir::{Attribute, ReduceOp, Scalar, ScanOp, ShuffleOp, VoteOp, Width};
 
 /// On values of all kinds.
 const fn moves(name: &'static str, params: &'static [Form], lowering: Lowering) -> Row {
@@ -26,6 +26,11 @@ const fn vote(name: &'static str, params: &'static [Form], result: Form, op: Low
 
 const fn barrier(name: &'static str, params: &'static [Form], lowering: Lowering) -> Row {
     vote(name, params, Void, lowering)
+}
+
+/// What attributes are to the library's own code: functions of a value that says nothing.
+const fn attribute(name: &'static str, attribute: Attribute) -> Row {
+    vote(name, &[LANE], LANE, Lowering::Attribute(attribute))
 }
 
 const LANE: Form = Is(Scalar::U16);
@@ -94,6 +99,12 @@ pub(super) const ROWS: &[Row] = &[
     vote("quad_any", &[Bool], Bool, Vote(VoteOp::Any, Width::Quad)),
     vote("quad_is_first", &[], Bool, Vote(VoteOp::IsFirst, Width::Quad)),
     vote("__metal_quad_ballot", &[Bool], MASK, Vote(VoteOp::Ballot, Width::Quad)),
+    attribute("__metal_get_thread_index_in_simdgroup", Attribute::ThreadIndexInSimdgroup),
+    attribute("__metal_get_threads_per_simdgroup", Attribute::ThreadsPerSimdgroup),
+    attribute("__metal_get_simdgroup_index_in_threadgroup", Attribute::SimdgroupIndexInThreadgroup),
+    attribute("__metal_get_simdgroups_per_threadgroup", Attribute::SimdgroupsPerThreadgroup),
+    attribute("__metal_get_thread_index_in_quadgroup", Attribute::ThreadIndexInQuadgroup),
+    attribute("__metal_get_thread_index_in_threadgroup", Attribute::ThreadIndexInThreadgroup),
     barrier("threadgroup_barrier", &[Flags], Barrier(Scope::Threadgroup)),
     barrier("threadgroup_barrier", &[Flags, InScope], Barrier(Scope::Threadgroup)),
     barrier("simdgroup_barrier", &[Flags], Barrier(Scope::Simdgroup)),

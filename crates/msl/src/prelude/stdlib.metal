@@ -5,8 +5,7 @@
 #define METAL_FUNC inline
 #define METAL_ALWAYS_INLINE inline
 #define METAL_INTERNAL inline
-#define METAL_CONST const
-#define METAL_PURE const
+#define assert(condition) ((void)0)
 
 #define INFINITY (as_type<float>(0x7f800000u))
 #define HUGE_VALF INFINITY

@@ -6,6 +6,7 @@ use crate::diagnostic::{Span, codes};
 use crate::syntax::keyword::Keyword;
 use crate::syntax::literal;
 use crate::syntax::punct::Punct;
+use crate::syntax::symbol::Symbol;
 use crate::syntax::token::{IntSuffix, TokenKind};
 
 /// A value in a condition: 64 bits, signed or not.
@@ -54,6 +55,10 @@ impl Preprocessor<'_> {
             } else if is_word && token.symbol == self.words.has_include {
                 let answer = self.operand_of_has_include(token);
                 expanded.push(answer);
+            } else if is_word && self.is_question(token.symbol) && self.next_is_call() {
+                self.skip_call();
+                let answer = self.answer(token, false);
+                expanded.push(answer);
             } else if let Some(token) = self.expand(token) {
                 expanded.push(token);
             }
@@ -73,7 +78,31 @@ impl Preprocessor<'_> {
             let message = "`defined` needs a name, in parentheses or not";
             self.error(codes::syntax::INVALID_CONDITION, word.span, message);
         }
-        self.answer(word, is_name && self.session.macros.is_defined(name.symbol))
+        let defined = self.session.macros.is_defined(name.symbol) || self.is_question(name.symbol);
+        self.answer(word, is_name && defined)
+    }
+
+    /// Whether the name is one of clang's questions about itself. The answer is always no, but for
+    /// `__has_include`.
+    pub(super) fn is_question(&self, name: Symbol) -> bool {
+        let text = self.session.text(name);
+        name == self.words.has_include
+            || matches!(text, "__has_feature" | "__has_extension" | "__has_attribute")
+            || matches!(text, "__has_builtin" | "__has_cpp_attribute" | "__has_declspec_attribute")
+    }
+
+    /// Skips to the parenthesis that closes the one just read.
+    fn skip_call(&mut self) {
+        let mut depth = 1;
+        while depth > 0 {
+            let token = self.next_raw();
+            match token.kind {
+                RawKind::Punct(Punct::LParen) => depth += 1,
+                RawKind::Punct(Punct::RParen) => depth -= 1,
+                RawKind::End => return,
+                _ => {}
+            }
+        }
     }
 
     fn operand_of_has_include(&mut self, word: Raw) -> Raw {

@@ -155,7 +155,7 @@ impl Preprocessor<'_> {
         match line.first() {
             Some(name) if name.kind == RawKind::Identifier => {
                 self.expect_end_of(&line[1..], directive);
-                self.session.macros.is_defined(name.symbol)
+                self.session.macros.is_defined(name.symbol) || self.is_question(name.symbol)
             }
             _ => {
                 let message = format!("`#{directive}` needs a name");

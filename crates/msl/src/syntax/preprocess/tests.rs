@@ -146,6 +146,7 @@ fn conditionals() {
     check("#if 0\na\n#elif 1\nb\n#elif 1\nc\n#else\nd\n#endif\ne", "b e");
     check("#ifdef X\na\n#if 1\nq\n#endif\n#else\nb\n#endif\n#ifndef X\nc\n#endif", "b c");
     check("#if 0\nit's \"fine /* here\n*/ #endif\n#endif\nx", "x");
+    check("#if defined(__has_feature) && !__has_feature(x(y)) || 0\ny\n#endif", "y");
     check("#define X 2\n#if defined(X) && X > 1 && !defined Y\ny\n#endif", "y");
     check("#if __METAL_VERSION__ >= 310 && defined(__METAL__)\ny\n#endif", "y");
     check("#define HAS defined(__METAL__)\n#if HAS\ny\n#endif", "y");
