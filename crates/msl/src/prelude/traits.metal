@@ -152,18 +152,4 @@ inline void swap(thread T& a, thread T& b) {
   b = old;
 }
 
-template <typename T, size_t N>
-struct array {
-  T __elements[N];
-  constexpr size_t size() const { return N; }
-  constexpr bool empty() const { return N == 0; }
-  constexpr thread T& operator[](size_t i) { return __elements[i]; }
-  constexpr const thread T& operator[](size_t i) const { return __elements[i]; }
-  const constant T& operator[](size_t i) const constant { return __elements[i]; }
-  device T& operator[](size_t i) device { return __elements[i]; }
-  const device T& operator[](size_t i) const device { return __elements[i]; }
-  threadgroup T& operator[](size_t i) threadgroup { return __elements[i]; }
-  const threadgroup T& operator[](size_t i) const threadgroup { return __elements[i]; }
-};
-
 }  // namespace metal

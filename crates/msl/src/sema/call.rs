@@ -580,11 +580,13 @@ impl Sema<'_> {
             return false;
         };
         let at = a.decl.span;
-        let unique = self.unique_args(&a_head);
-        let Ok((scope, _)) = self.attempt(|s| s.bind_params(&a_head, &unique, a.scope, at)) else {
-            return false;
-        };
-        let Ok(sig) = self.attempt(|s| s.signature(&a.decl, scope)) else { return false };
+        // Types that equal only themselves, or where a vector cannot hold such, a scalar.
+        let sig = [false, true].into_iter().find_map(|scalars| {
+            let unique = self.unique_args(&a_head, scalars);
+            let bound = self.attempt(|s| s.bind_params(&a_head, &unique, a.scope, at)).ok()?;
+            self.attempt(|s| s.signature(&a.decl, bound.0)).ok()
+        });
+        let Some(sig) = sig else { return false };
         let mut deduction = Deduction::new(Some(&b_head), b.scope);
         let mut n = 0;
         for param in &b.decl.sig.params {

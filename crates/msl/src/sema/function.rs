@@ -128,7 +128,12 @@ impl Sema<'_> {
                 None => vec![scope],
             };
             for scope in scopes {
-                let ty = self.spec_type(scope, &param.spec)?;
+                let mut ty = self.spec_type(scope, &param.spec)?;
+                if ty.ty == Ty::AUTO
+                    && let Some(deduced) = self.auto_param(scope, written)
+                {
+                    ty = self.qualify(deduced, param.spec.quals);
+                }
                 let ty = self.apply_chunks(scope, ty, &param.declarator.chunks, param.span)?;
                 let ty = self.decay(ty);
                 let ty = match self.types.kind(ty.ty) {

@@ -160,10 +160,13 @@ impl Sema<'_> {
     pub(super) fn lookup_frame(&mut self, frame: FrameId, name: Symbol) -> Res<Option<Found>> {
         let index = self.index.clone();
         let entries = index.members(frame, name);
-        if !entries.is_empty() {
-            return self.found_entries(&entries, name);
+        if !entries.is_empty()
+            && let Some(found) = self.found_entries(&entries, name)?
+        {
+            return Ok(Some(found));
         }
-        if self.is_metal(frame) {
+        // What the compiler knows is declared without an item.
+        if self.is_metal(frame) || entries.iter().any(|(_, e)| e.item.is_none()) {
             let text = self.text(name).to_string();
             if let Some(found) = self.builtin_type(&text) {
                 return Ok(Some(found));
@@ -573,6 +576,9 @@ impl Sema<'_> {
 
     /// The scope of a class's surroundings, for lookup that depends on arguments.
     pub(super) fn associated_scope(&self, qt: Qt) -> Option<ScopeId> {
+        if let crate::sema::types::Kind::Enum(id) = self.types.kind(self.types.deref(qt).ty) {
+            return Some(self.enum_scopes[id.0 as usize]);
+        }
         let class = self.types.as_class(self.types.deref(qt).ty)?;
         Some(self.classes[class.0 as usize].outer)
     }

@@ -242,6 +242,7 @@ impl Sema<'_> {
             underlying: underlying.unwrap_or(Scalar::I32),
         });
         self.enum_values.push(Vec::new());
+        self.enum_scopes.push(scope);
         self.enum_index.insert(key, id);
         // Later enumerators may use earlier ones.
         let values_scope = self.block_scope(scope);
