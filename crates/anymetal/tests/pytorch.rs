@@ -34,9 +34,7 @@ impl Case<'_> {
         let op = self.name.split('.').next().unwrap_or_default();
         match op {
             "rms_norm" => rms_norm(&x[0], Some(&x[1]), self.number("eps") as f32),
-            "layer_norm" => {
-                layer_norm(&x[0], Some(&x[1]), Some(&x[2]), self.number("eps") as f32)
-            }
+            "layer_norm" => layer_norm(&x[0], Some(&x[1]), Some(&x[2]), self.number("eps") as f32),
             "rope" => {
                 let options = RopeOptions {
                     traditional: self.options["traditional"] == "1",
@@ -105,7 +103,8 @@ fn fused_operations_and_gradients_agree_with_pytorch() {
     for line in lines {
         let mut words = line.split(' ');
         let name = words.next().unwrap_or_default();
-        let case = Case { name, options: words.filter_map(|w| w.split_once('=')).collect(), file: &file };
+        let case =
+            Case { name, options: words.filter_map(|w| w.split_once('=')).collect(), file: &file };
         let parts = case.inputs();
         let inputs: Vec<Array> = parts.iter().map(|part| case.array(part)).collect();
         let run = |x: &[Array]| Ok(vec![case.run(x)?]);

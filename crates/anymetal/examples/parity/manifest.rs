@@ -68,7 +68,8 @@ impl<'a> Case<'a> {
         for (index, result) in results.iter().enumerate() {
             let key = if index == 0 { "out".into() } else { format!("out{}", index + 1) };
             let expected = self.array(&key)?;
-            let difference = difference(result, &expected, self.number("ulp"), self.number("size"))?;
+            let difference =
+                difference(result, &expected, self.number("ulp"), self.number("size"))?;
             if let Some(difference) = difference {
                 return Ok(Some(format!("{key}: {difference}")));
             }

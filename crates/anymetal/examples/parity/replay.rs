@@ -25,7 +25,9 @@ pub(crate) fn run(case: &Case) -> Result<Vec<Array>> {
             let call = |x: &[Array]| Ok(vec![rotated(case, &x[0])?]);
             vjp(call, &[case.array("x")?], &[case.array("g")?])?.1
         }
-        "attention" => vec![attention(case, &[case.array("q")?, case.array("k")?, case.array("v")?])?],
+        "attention" => {
+            vec![attention(case, &[case.array("q")?, case.array("k")?, case.array("v")?])?]
+        }
         "attention_vjp" => {
             let call = |qkv: &[Array]| Ok(vec![attention(case, qkv)?]);
             let qkv = [case.array("q")?, case.array("k")?, case.array("v")?];
