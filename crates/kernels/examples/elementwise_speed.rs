@@ -96,7 +96,7 @@ fn main() {
     let only = std::env::args().nth(1);
     let wants = |part: &str| only.as_deref().is_none_or(|o| o == part);
     if wants("maps") {
-        for n in [64, 1 << 14, 1 << 22] {
+        for n in [64, 1 << 14, 1 << 24] {
             maps::<f32>(n, |x| x as f32);
         }
         maps::<bf16>(1 << 14, bf16::from_f64);

@@ -6,6 +6,7 @@
 //! their own.
 
 use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
+use crate::reduce::row_sum;
 use crate::simd::gemm::{Matrix, Multiply, gemm};
 use crate::simd::{self, Isa, Kernel};
 use crate::stage::{
@@ -230,9 +231,10 @@ impl Product {
                 } else {
                     few.combinations(&*b, &mut result);
                 }
+                let (across, down) = if inner { (1, count) } else { (n, 1) };
                 for (i, line) in now.chunks_mut(n).enumerate() {
-                    for (o, sums) in line.iter_mut().zip(result.chunks(count)) {
-                        *o = T::down(sums[i]);
+                    for (j, o) in line.iter_mut().enumerate() {
+                        *o = T::down(result[i * across + j * down]);
                     }
                 }
                 (row, rest) = (row + count, later);
@@ -241,8 +243,7 @@ impl Product {
     }
 }
 
-/// A few rows to be multiplied with a matrix whose elements begin at `first`. Results come column
-/// by column, the rows' next to each other.
+/// A few rows to be multiplied with a matrix whose elements begin at `first`.
 struct Few<'a, C> {
     left: &'a [C],
     rows: usize,
@@ -252,7 +253,7 @@ struct Few<'a, C> {
 }
 
 impl<C: Accumulate> Few<'_, C> {
-    /// With a matrix that is read column by column.
+    /// With a matrix that is read column by column; results come column by column.
     fn inner_products(&self, b: &dyn Blocks<C>, result: &mut [C]) {
         let (k, level) = (self.k, simd::level());
         result.fill(C::ZERO);
@@ -277,35 +278,46 @@ impl<C: Accumulate> Few<'_, C> {
         });
     }
 
-    /// With a matrix that is read row by row.
+    /// With a matrix that is read row by row; results come row by row. Threads take ranges of the
+    /// matrix' rows, which they read from end to end, and add up their sums in order.
     fn combinations(&self, b: &dyn Blocks<C>, result: &mut [C]) {
-        let (rows, level) = (self.rows, simd::level());
-        let column_ns = (rows * self.k) as f64 / 8.0;
-        par::rows_mut(result, self.n, rows, column_ns, |columns, result| {
-            let width = columns.len().min(WIDTH);
-            let mut sums = vec![C::ZERO; rows * width];
-            for (i, result) in result.chunks_mut(width * rows).enumerate() {
-                let column = columns.start + i * width;
-                let width = result.len() / rows;
-                sums.fill(C::ZERO);
-                for k in 0..self.k {
-                    for at in (0..width).step_by(BLOCK) {
-                        let start = self.first + k * self.n + column + at;
-                        with_block(b, start, BLOCK.min(width - at), |b| {
-                            for (row, sums) in sums.chunks_mut(width).enumerate().take(rows) {
-                                let factor = self.left[row * self.k + k];
-                                simd::dispatch(level, Axpy(factor, b, &mut sums[at..]));
-                            }
-                        });
-                    }
-                }
-                for (j, result) in result.chunks_mut(rows).enumerate() {
-                    for (row, o) in result.iter_mut().enumerate() {
-                        *o = sums[row * width + j];
-                    }
+        let (size, level) = (result.len(), simd::level());
+        let pieces = par::pieces(self.k, size as f64 / 8.0);
+        if pieces == 1 {
+            return self.combination(level, b, 0..self.k, result);
+        }
+        let mut partial = vec![C::ZERO; pieces * size];
+        par::chunks_mut(&mut partial, size, |i, sums| {
+            self.combination(level, b, par::piece(self.k, pieces, i), sums);
+        });
+        result.fill(C::ZERO);
+        for sums in partial.chunks(size) {
+            simd::dispatch(level, Axpy(C::ONE, sums, result));
+        }
+    }
+
+    fn combination(
+        &self,
+        level: simd::Level,
+        b: &dyn Blocks<C>,
+        range: std::ops::Range<usize>,
+        sums: &mut [C],
+    ) {
+        sums.fill(C::ZERO);
+        for column in (0..self.n).step_by(WIDTH) {
+            let end = self.n.min(column + WIDTH);
+            for k in range.clone() {
+                for at in (column..end).step_by(BLOCK) {
+                    let len = BLOCK.min(end - at);
+                    with_block(b, self.first + k * self.n + at, len, |b| {
+                        for (row, sums) in sums.chunks_mut(self.n).enumerate() {
+                            let factor = self.left[row * self.k + k];
+                            simd::dispatch(level, Axpy(factor, b, &mut sums[at..at + len]));
+                        }
+                    });
                 }
             }
-        });
+        }
     }
 }
 
@@ -319,6 +331,7 @@ const PANEL: usize = 256;
 /// A compute type with a wrapping multiply-add.
 trait Accumulate: Compute {
     fn sum(self, b: Self) -> Self;
+    fn row_sum(row: &[Self]) -> Self;
     fn multiply_add<I: Isa>(self, a: Self, b: Self) -> Self;
 }
 
@@ -327,6 +340,8 @@ macro_rules! accumulate {
         impl Accumulate for $ty {
             #[inline(always)]
             fn sum(self, $b: Self) -> Self { let $s = self; $sum }
+            #[inline(always)]
+            fn row_sum(row: &[Self]) -> Self { row_sum(row) }
             #[inline(always)]
             fn multiply_add<I: Isa>(self, $a: Self, $b: Self) -> Self { let $s = self; $fma }
         }
@@ -354,40 +369,24 @@ struct Dots<'a, C> {
 
 impl<C: Accumulate> Kernel for Dots<'_, C> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Dots { left, step, columns, len, sums } = self;
         let rows = sums.len() / (columns.len() / len);
+        // Products first and their sum after is two simple loops, which compilers vectorise; in
+        // one loop with fused operations they see only scalars.
+        let mut products = [C::ZERO; BLOCK];
+        let products = &mut products[..len];
         for (column, sums) in columns.chunks_exact(len).zip(sums.chunks_exact_mut(rows)) {
             for (row, sum) in left.chunks(step).zip(sums) {
-                *sum = sum.sum(dot::<I, C>(&row[..len], column));
+                for ((p, &a), &b) in products.iter_mut().zip(&row[..len]).zip(column) {
+                    *p = C::ZERO.multiply_add::<I>(a, b);
+                }
+                *sum = sum.sum(C::row_sum(products));
             }
         }
     }
-}
-
-#[inline(always)]
-fn dot<I: Isa, C: Accumulate>(a: &[C], b: &[C]) -> C {
-    const LANES: usize = 32;
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [C::ZERO; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for l in 0..LANES {
-            lanes[l] = lanes[l].multiply_add::<I>(a[l], b[l]);
-        }
-    }
-    for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane = lane.multiply_add::<I>(a, b);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for l in 0..width {
-            lanes[l] = lanes[l].sum(lanes[l + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 /// `sum += factor * x`.
@@ -395,6 +394,7 @@ struct Axpy<'a, C>(C, &'a [C], &'a mut [C]);
 
 impl<C: Accumulate> Kernel for Axpy<'_, C> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.2.iter_mut().zip(self.1) {

@@ -5,7 +5,7 @@
 
 use bytemuck::Pod;
 
-use crate::data::{Complex64, Element, Layout, Shape, Slice, SliceMut, Strides, bf16, f16};
+use crate::data::{Complex64, Dtype, Element, Layout, Shape, Slice, SliceMut, Strides, bf16, f16};
 use crate::simd::{self, Isa, Kernel, Level};
 use crate::{Bool, par};
 
@@ -61,6 +61,8 @@ pub(crate) trait Compute: Stage<Compute = Self> + PartialEq {
     const ZERO: Self;
     /// One (and true).
     const ONE: Self;
+    /// Whether loops over it are worth compiling for 512-bit registers, see [`Kernel::WIDE`].
+    const WIDE: bool = matches!(Self::DTYPE, Dtype::F32 | Dtype::F64);
 
     /// Converts a slice of a compute type. Floats become integers by truncation, saturating, NaN
     /// as 0; integers wrap; complex numbers lose their imaginary part.
@@ -191,6 +193,7 @@ struct Load<'a, T: Stage>(&'a [T], &'a mut [T::Compute]);
 
 impl<T: Stage> Kernel for Load<'_, T> {
     type Output = ();
+    const WIDE: bool = T::Compute::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (o, &x) in self.1.iter_mut().zip(self.0) {
@@ -203,6 +206,7 @@ struct Store<'a, T: Stage>(&'a [T::Compute], &'a mut [T]);
 
 impl<T: Stage> Kernel for Store<'_, T> {
     type Output = ();
+    const WIDE: bool = T::Compute::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (o, &x) in self.1.iter_mut().zip(self.0) {

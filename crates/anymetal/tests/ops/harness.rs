@@ -36,6 +36,11 @@ fn mapping_equals_a_loop() {
 }
 
 #[test]
+fn mapping_twice_equals_two_loops() {
+    each_row(8, |row, rng| somewhere(rng, |rng| nested_mapping(row, rng)));
+}
+
+#[test]
 fn mapped_derivatives_equal_a_loop() {
     each_row(15, |row, rng| somewhere(rng, |rng| mapped_derivatives(row, rng)));
 }
@@ -223,6 +228,38 @@ fn mapping(row: &Row, rng: &mut Rng) -> Result<(), String> {
     // The same arithmetic, perhaps in another order.
     compare(&read(&whole[0]), &expected, 1e-12, f64::INFINITY).map_err(|e| {
         format!("mapped over {:?} to {out_axis} of {:?}: {e}", batch.axes, batch.shapes())
+    })
+}
+
+fn nested_mapping(row: &Row, rng: &mut Rng) -> Result<(), String> {
+    let case = (row.make)(rng);
+    let inner = Batch::new(rng, &case, Dtype::F32);
+    let n = 1 + rng.below(2);
+    // Every argument of the inner mapping, or none but one, has a second axis.
+    let axes: Vec<Option<isize>> = inner
+        .stacked
+        .iter()
+        .enumerate()
+        .map(|(k, a)| (k == 0 || rng.one_in(2)).then(|| rng.below(a.ndim() + 1) as isize))
+        .collect();
+    let whole: Vec<Array> = inner
+        .stacked
+        .iter()
+        .zip(&axes)
+        .map(|(a, axis)| match axis {
+            Some(axis) => ops::stack(&vec![a.clone(); n], *axis).unwrap(),
+            None => a.clone(),
+        })
+        .collect();
+    if !row.dtypes.contains(&Dtype::F32) {
+        return Ok(());
+    }
+    let once = |a: &[Array]| vmap(|a| Ok(vec![(case.run)(a)?]), a, &inner.axes, &[]);
+    let expected = read(&once(&inner.stacked).map_err(text)?[0]);
+    let twice = vmap(once, &whole, &axes, &[]).map_err(text)?;
+    let expected = T::stack(&vec![expected; n], 0);
+    compare(&read(&twice[0]), &expected, 1e-5, f64::INFINITY).map_err(|e| {
+        format!("mapped over {:?}, then {axes:?}, of {:?}: {e}", inner.axes, inner.shapes())
     })
 }
 

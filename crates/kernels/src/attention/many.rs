@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::finish::Softmax;
+use super::finish::{Emit, Softmax};
 use super::mask::{Additive, Buffers, MaskRows};
 use super::problem::Problem;
 use super::run::Task;
@@ -13,8 +13,8 @@ use super::scratch::{self, Scratch};
 use crate::data::{Element, bf16};
 use crate::par;
 use crate::simd::attention::{
-    Exponentials, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values,
-    apply_values, convert_rows, exponentials, interleave_rows, mask_scores, scores, transpose_rows,
+    Exponentials, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values, apply_values,
+    convert_rows, exponentials, interleave_rows, mask_scores, scores, transpose_rows,
 };
 
 /// Keys per block: a group's scores should stay in the first-level cache.
@@ -44,7 +44,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
     s: S,
     problem: &Problem<'_, E>,
     task: Task,
-    emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T]),
+    emit: &mut Emit<'_, S::T>,
 ) {
     let most = S::VECTORS * S::LANES;
     let depth = units::<S>(problem.depth);

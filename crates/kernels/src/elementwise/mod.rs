@@ -196,12 +196,12 @@ impl BinaryOp {
 }
 
 /// A loop over a block, compiled for each instruction set.
-type Loop1<C, V> = fn(simd::Level, &[C], &mut [V]);
+pub(crate) type Loop1<C, V> = fn(simd::Level, &[C], &mut [V]);
 /// A loop over two blocks.
-type Loop2<C, V> = fn(simd::Level, &[C], &[C], &mut [V]);
+pub(crate) type Loop2<C, V> = fn(simd::Level, &[C], &[C], &mut [V]);
 
 /// The tables of operations of a compute type.
-trait Arithmetic: Compute {
+pub(crate) trait Arithmetic: Compute {
     fn unary(op: UnaryOp) -> Option<Loop1<Self, Self>>;
     fn unary_predicate(op: UnaryOp) -> Option<Loop1<Self, Bool>>;
     fn binary(op: BinaryOp) -> Option<Loop2<Self, Self>>;
@@ -383,7 +383,10 @@ fn unary_loop<T: Stage<Compute: Arithmetic>>(op: UnaryOp) -> Loop1<T::Compute, T
     T::Compute::unary(op).unwrap_or_else(|| panic!("{op:?} is not defined for {}", T::DTYPE))
 }
 
-fn binary_loop<T: Stage<Compute: Arithmetic>>(op: BinaryOp) -> Loop2<T::Compute, T::Compute> {
+/// The loop of an operation that keeps the dtype.
+pub(crate) fn binary_loop<T: Stage<Compute: Arithmetic>>(
+    op: BinaryOp,
+) -> Loop2<T::Compute, T::Compute> {
     let narrow = T::Compute::narrow_shift(op, 8 * T::DTYPE.size());
     if let Some(f) = narrow.filter(|_| T::DTYPE.size() < 4) {
         return f;

@@ -17,7 +17,7 @@ impl Stats {
     #[inline(always)]
     pub(super) fn rms<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
         let [squares] = sums(l, x, 0.0, Squares);
-        Stats { mean: 0.0, scale: inverse_root(squares, x.len(), 0.0, eps), shift: 0.0 }
+        Stats::about(0.0, 0.0, squares / x.len() as f64, eps)
     }
 
     /// One pass: differences, and their squares, from a value near the mean, that of the first
@@ -31,15 +31,31 @@ impl Stats {
         for _ in 0..2 {
             [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
             rest /= n;
-            // The variance is the difference of these; it keeps all but two bits.
-            if rest * rest * n <= 0.8 * squares || rest == 0.0 {
+            if is_near(rest, squares / n) {
                 break;
             }
             mean += rest as f32;
         }
-        let scale = inverse_root(squares, x.len(), rest, eps);
+        Stats::about(mean, rest, squares / n, eps)
+    }
+
+    /// From the means of the differences from `mean`, and of their squares.
+    #[inline(always)]
+    pub(super) fn about(mean: f32, rest: f64, square: f64, eps: f32) -> Stats {
+        // Rounding must not make a variance negative, but NaN stays.
+        let variance = if square < rest * rest { 0.0 } else { square - rest * rest };
+        let scale = 1.0 / (variance as f32 + eps).sqrt();
+        // One NaN for all, as rounding to bf16 wants their lower bits clear.
+        let scale = if scale.is_nan() { f32::NAN } else { scale };
         Stats { mean, scale, shift: rest as f32 * scale }
     }
+}
+
+/// Whether a value is near enough to the mean, given the means of the differences from it and of
+/// their squares: the variance, `square - rest^2`, then loses two bits at most.
+#[inline(always)]
+pub(super) fn is_near(rest: f64, square: f64) -> bool {
+    rest * rest <= 0.75 * square || rest == 0.0
 }
 
 impl Stats {
@@ -58,7 +74,7 @@ impl Stats {
 /// The mean of the first sixteen elements; where there are fewer, the first stands for the
 /// others. If all are equal it is their value.
 #[inline(always)]
-fn mean_of_first<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
+pub(super) fn mean_of_first<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
     let sum = match x.first_chunk::<LANES>() {
         Some(x) => l.sum(X::load(l, x)),
         None => {
@@ -70,17 +86,6 @@ fn mean_of_first<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
         }
     };
     sum / LANES as f32
-}
-
-/// `1 / sqrt(variance + eps)` from the sum of `n` squares about a mean that is off by `rest`.
-#[inline(always)]
-fn inverse_root(squares: f64, n: usize, rest: f64, eps: f32) -> f32 {
-    let mean = squares / n as f64;
-    // Rounding must not make a variance negative, but NaN stays.
-    let variance = if mean < rest * rest { 0.0 } else { mean - rest * rest };
-    let scale = 1.0 / (variance as f32 + eps).sqrt();
-    // One NaN for all, as rounding to bf16 wants their lower bits clear.
-    if scale.is_nan() { f32::NAN } else { scale }
 }
 
 /// What is summed: `N` sums at a time. Not a closure, because those may not be inlined, and then
@@ -157,9 +162,10 @@ fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
         sets[SETS - 1] = step.add(l, sets[SETS - 1], X::load_padded(l, end, pad));
     }
     for half in [4, 2, 1] {
-        for i in 0..half {
-            for k in 0..N {
-                sets[i][k] = l.add(sets[i][k], sets[i + half][k]);
+        let (low, high) = sets.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum = l.add(*sum, *other);
             }
         }
     }

@@ -33,7 +33,7 @@ where
 
 /// The sum of a row; for use in other kernels.
 #[inline(always)]
-pub(super) fn row_sum<C: Compute>(row: &[C]) -> C
+pub(crate) fn row_sum<C: Compute>(row: &[C]) -> C
 where
     Sum: Combine<C>,
 {
@@ -41,12 +41,12 @@ where
 }
 
 /// A commutative operation; `call` is `#[inline(always)]`.
-pub(super) trait Combine<C> {
+pub(crate) trait Combine<C> {
     const IDENTITY: C;
     fn call(a: C, b: C) -> C;
 }
 
-pub(super) struct Sum;
+pub(crate) struct Sum;
 struct Prod;
 struct Min;
 pub(super) struct Max;
@@ -144,6 +144,7 @@ struct Rows<'a, C, K>(&'a [C], usize, &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Rows<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Rows(x, n, out, _) = self;
@@ -186,6 +187,7 @@ struct Merge<'a, C, K>(&'a [C], &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Merge<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.1.iter_mut().zip(self.0) {

@@ -18,6 +18,7 @@ use crate::stage::{
 use crate::{Bool, par, simd};
 
 pub use arg::{ArgOp, arg_reduce};
+pub(crate) use fold::row_sum;
 use fold::{Fold, Reducible};
 pub use softmax::softmax;
 

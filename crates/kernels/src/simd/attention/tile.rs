@@ -1,5 +1,10 @@
 //! The two matrix products: scores from queries and keys, output from probabilities and values.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "part of an array is used; the compiler unrolls these loops into registers"
+)]
+
 use super::{Job, RUN, Real, Simd};
 
 /// Rows of equal length in units: scalars, or `bf16` pairs where the instruction set works on
