@@ -1,6 +1,7 @@
 """rms_norm and layer_norm: values over dtypes, shapes and strides, and gradients."""
 
 import mlx.core as mx
+import numpy as np
 
 from recorder import dtype_name, largest
 
@@ -53,8 +54,13 @@ def value(recorder, layer, dtype):
     if layer:
         b, b_text = parameter(recorder, "b", sizes[-1], dtype)
         out = mx.fast.layer_norm(x, w, b, eps)
-        # Subtracting the mean and adding the bias cancel.
+        # Adding the bias cancels; so does subtracting the mean, which MLX rounds to float32, and
+        # the inverse deviation and the weight magnify what is left.
         size = max(largest(out), largest(b) if b is not None else 0.0)
+        if out.dtype in (mx.float32, mx.float64) and x.size:
+            rows = np.array(x.astype(mx.float64))
+            inverse = 1 / np.sqrt(rows.var(-1, keepdims=True) + eps)
+            size = max(size, np.abs(rows * inverse).max() * (1 if w is None else largest(w)))
         fields = {"op": "layer_norm", "b": b_text, "size": size}
     else:
         out = mx.fast.rms_norm(x, w, eps)

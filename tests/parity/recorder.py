@@ -160,7 +160,7 @@ def text(value):
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):
-        return repr(value)
+        return repr(float(value))
     if isinstance(value, (list, tuple)):
         return numbers(value)
     return str(value)

@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// Shapes that do not fit an operation or each other.
-    #[error("[{op}] {message}")]
+    #[error("{}{message}", prefix(op))]
     Shape {
         /// The operation that refused them.
         op: &'static str,
@@ -165,6 +165,11 @@ impl Error {
     pub(crate) fn runtime(op: &'static str, message: impl Into<String>) -> Self {
         Error::Runtime { op, message: message.into() }
     }
+}
+
+/// The operation's name before a message; MLX leaves it out of this one.
+fn prefix(op: &str) -> String {
+    if op == "broadcast_to" { String::new() } else { format!("[{op}] ") }
 }
 
 /// A shape as MLX prints it: `()`, `(3)`, `(2,3)`.

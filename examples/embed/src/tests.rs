@@ -45,7 +45,7 @@ fn a_tiny_encoder_agrees_with_pytorch() {
     compare(&model, &rows(&ids), &expected);
     // Padding changes nothing: each sentence alone gives the same.
     let width = expected.shape()[1];
-    let alone = rows(&ids).iter().map(|r| model.embed(&[r.clone()]).expect("one row").concat());
+    let alone = rows(&ids).into_iter().map(|r| model.embed(&[r]).expect("one row").concat());
     let alone: Vec<f32> = alone.collect::<Vec<_>>().concat();
     let alone = Array::from_slice(&alone, &[alone.len() / width, width]).expect("rows");
     compare(&model, &rows(&ids), &alone);

@@ -120,9 +120,10 @@ mod tests {
 
     #[test]
     fn words_are_normalised_and_split() {
-        assert_eq!(words("Crème brûlée, n'est-ce"), [
-            "creme", "brulee", ",", "n", "'", "est", "-", "ce"
-        ]);
+        assert_eq!(
+            words("Crème brûlée, n'est-ce"),
+            ["creme", "brulee", ",", "n", "'", "est", "-", "ce"]
+        );
         assert_eq!(words(" a\u{200b}b\t\u{0}c\u{a0}日本 "), ["ab", "c", "日", "本"]);
         assert!(words("").is_empty());
     }

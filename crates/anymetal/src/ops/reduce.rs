@@ -227,6 +227,9 @@ pub fn argmin(x: &Array, axis: Option<isize>, keepdims: bool) -> Result<Array> {
 pub fn softmax<'a>(x: &Array, axes: impl Into<Axes<'a>>, precise: bool) -> Result<Array> {
     let _ = precise;
     let x = floating(x)?;
+    if x.dtype() == Dtype::Complex64 {
+        return Err(Error::dtype("softmax", "Not defined for complex64.", &[x.dtype()]));
+    }
     let axes = axes.into();
     if let (Axes::Given(given), 0) = (&axes, x.ndim())
         && !given.is_empty()
