@@ -9,7 +9,12 @@
 
 pub mod attention;
 pub mod data;
+pub mod norm;
+#[cfg(test)]
+mod oracle;
 pub mod par;
+pub mod rope;
+mod rows;
 pub mod simd;
 
 pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};

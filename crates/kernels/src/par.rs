@@ -52,33 +52,47 @@ pub fn with_threads<R>(n: usize, f: impl FnOnce() -> R) -> R {
 /// done. The caller's tasks come from the front and the workers' from the back, so that repeated
 /// calls over the same data find it in the same cores' caches.
 ///
-/// Handing over costs about a microsecond (see [`pool`]): the caller sees to it that a task is
-/// worth that. One task runs right here, and may itself use the pool.
+/// This is for tasks that take tens of microseconds: sleeping workers are woken for them, which
+/// costs about 10. [`ranges`] and [`rows_mut`] are for work that may be small. One task runs
+/// right here, and may itself use the pool.
 pub fn run(tasks: usize, f: impl Fn(usize) + Sync) {
+    run_with(tasks, true, f);
+}
+
+fn run_with(tasks: usize, worth_waking: bool, f: impl Fn(usize) + Sync) {
     let threads = threads().min(tasks);
     if threads <= 1 {
         (0..tasks).for_each(f);
     } else {
-        pool::run(tasks, threads - 1, &f);
+        pool::run(tasks, threads - 1, worth_waking, &f);
     }
 }
 
-/// Cuts `0..n` into consecutive ranges of at least `grain` items (fewer only if `n` is) and calls
-/// `f` with each. There are at most four ranges per thread, which evens out a thread that the
-/// system takes away, and just one, run here without the pool, if `n < 2 * grain`.
-pub fn ranges(n: usize, grain: usize, f: impl Fn(Range<usize>) + Sync) {
-    let pieces = pieces(n, grain);
+/// The least work worth a task of its own, in nanoseconds: handing one to a spinning worker
+/// costs about 200.
+const TASK_NS: f64 = 1_500.0;
+/// The least work worth waking a worker for.
+const WAKE_NS: f64 = 50_000.0;
+
+/// Cuts `0..n` into consecutive ranges and calls `f` with each. `item_ns` is about how long one
+/// item takes on one thread, in nanoseconds; within a factor of two will do.
+///
+/// There are at most four ranges per thread, which evens out a thread that the system takes away.
+/// Work of a few microseconds is one range, run here without the pool; work of less than about
+/// 50 is shared with workers that are awake, which they are in a dense sequence of calls.
+pub fn ranges(n: usize, item_ns: f64, f: impl Fn(Range<usize>) + Sync) {
+    let pieces = pieces(n, item_ns);
     if n > 0 {
-        run(pieces, |i| f(piece(n, pieces, i)));
+        run_with(pieces, n as f64 * item_ns >= WAKE_NS, |i| f(piece(n, pieces, i)));
     }
 }
 
 /// The number of ranges into which [`ranges`] and [`rows_mut`] cut `n` items: at least 1.
 ///
 /// For kernels that keep something per range, say a partial sum.
-pub fn pieces(n: usize, grain: usize) -> usize {
+pub fn pieces(n: usize, item_ns: f64) -> usize {
     let threads = threads();
-    let most = n / grain.max(1);
+    let most = n.min((n as f64 * item_ns / TASK_NS) as usize);
     if threads == 1 || most < 2 {
         1
     } else if most < threads {
@@ -129,16 +143,91 @@ pub fn rows_mut<T: Send>(
     out: &mut [T],
     rows: usize,
     row: usize,
-    grain: usize,
+    row_ns: f64,
     f: impl Fn(Range<usize>, &mut [T]) + Sync,
 ) {
     assert_eq!(out.len(), rows * row, "the output must consist of whole rows");
     let out = Parts::new(out);
-    ranges(rows, grain, |r| {
+    ranges(rows, row_ns, |r| {
         // SAFETY: `ranges` hands out every row once.
         let part = unsafe { out.get(r.start * row..r.end * row) };
         f(r, part);
     });
+}
+
+/// A part of a three-axis output that one task of [`tiles_mut`] writes: some of the outer items,
+/// and in each the same rows.
+pub struct Tile<'a, T> {
+    out: &'a Parts<'a, T>,
+    outer: Range<usize>,
+    rows: Range<usize>,
+    /// Elements of an outer item, and of a row.
+    sizes: (usize, usize),
+}
+
+impl<T> Tile<'_, T> {
+    /// The outer items of this tile.
+    pub fn outer(&self) -> Range<usize> {
+        self.outer.clone()
+    }
+
+    /// The rows of this tile, in each outer item.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// This tile's rows of item `outer`, one after the other.
+    ///
+    /// # Panics
+    /// If the tile does not have that item.
+    pub fn part(&mut self, outer: usize) -> &mut [T] {
+        assert!(self.outer.contains(&outer), "an item of another tile");
+        let start = outer * self.sizes.0;
+        // SAFETY: tiles do not overlap, as `tiles_mut` makes one for each pair of an outer range
+        // and a row range; and `&mut self` keeps other parts of this tile from being alive.
+        unsafe {
+            self.out
+                .get(start + self.rows.start * self.sizes.1..start + self.rows.end * self.sizes.1)
+        }
+    }
+}
+
+/// Cuts `out`, of `outer` items of `rows` rows of `row` elements, into tiles of `tile_rows` rows
+/// of all outer items (or of some, if that gives too few tasks) and calls `f` for each, on up to
+/// [`threads`] threads. `row_ns` is as for [`rows_mut`].
+///
+/// # Panics
+/// If `out` is not that long.
+pub fn tiles_mut<T: Send>(
+    out: &mut [T],
+    (outer, rows, row): (usize, usize, usize),
+    tile_rows: usize,
+    row_ns: f64,
+    f: impl Fn(&mut Tile<'_, T>) + Sync,
+) {
+    assert_eq!(out.len(), outer * rows * row, "the output must consist of whole items");
+    if out.is_empty() {
+        return;
+    }
+    let out = Parts::new(out);
+    let total_ns = (outer * rows) as f64 * row_ns;
+    let wanted = pieces(outer * rows, row_ns);
+    let down = rows.div_ceil(tile_rows.max(1));
+    let across = wanted.div_ceil(down).min(outer);
+    let task = |i: usize| {
+        let first = i / across * tile_rows.max(1);
+        f(&mut Tile {
+            out: &out,
+            outer: piece(outer, across, i % across),
+            rows: first..rows.min(first + tile_rows.max(1)),
+            sizes: (rows * row, row),
+        });
+    };
+    if wanted == 1 {
+        (0..down).for_each(task);
+    } else {
+        run_with(down * across, total_ns >= WAKE_NS, task);
+    }
 }
 
 /// Runs `f` as a task: what it calls stays on this thread.
@@ -276,20 +365,41 @@ mod tests {
     }
 
     #[test]
-    fn ranges_cover_everything_in_pieces_of_the_grain() {
+    fn tiles_cover_everything_once() {
         for threads in [1, 2, 5] {
-            for (n, grain) in [(0, 1), (1, 0), (7, 1), (100, 30), (100, 60), (1001, 10)] {
+            for (outer, rows, row, tile) in
+                [(1, 1, 1, 1), (3, 10, 2, 4), (7, 1, 3, 8), (2, 100, 1, 0), (0, 3, 3, 1)]
+            {
+                let mut out = vec![0u32; outer * rows * row];
                 with_threads(threads, || {
-                    let pieces = pieces(n, grain);
+                    tiles_mut(&mut out, (outer, rows, row), tile, 1e4, |t| {
+                        for o in t.outer() {
+                            let first = (o * rows + t.rows().start) * row;
+                            let part = t.part(o);
+                            part.iter_mut().zip(first as u32..).for_each(|(p, i)| *p += i + 1);
+                        }
+                    });
+                });
+                assert!(out.iter().zip(1..).all(|(&v, i)| v == i), "{outer} {rows} {row} {tile}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_cover_everything() {
+        for threads in [1, 2, 5] {
+            for (n, ns) in [(0, 1e9), (1, 1e9), (7, 1e3), (7, 1e4), (100, 1e2), (1001, 1e6)] {
+                with_threads(threads, || {
+                    let pieces = pieces(n, ns);
                     let mut next = 0;
                     for r in (0..pieces).map(|i| piece(n, pieces, i)) {
                         assert_eq!(r.start, next);
-                        assert!(pieces == 1 || r.len() >= grain);
+                        assert!(pieces == 1 || r.len() as f64 * ns >= TASK_NS / 2.0);
                         next = r.end;
                     }
                     assert_eq!(next, n);
                     let mut out = vec![0; n * 2];
-                    rows_mut(&mut out, n, 2, grain, |r, part| {
+                    rows_mut(&mut out, n, 2, ns, |r, part| {
                         assert_eq!(part.len(), r.len() * 2);
                         part.fill(1);
                     });

@@ -5,6 +5,8 @@ pub(crate) mod attention;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub(crate) mod lanes;
+
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,492 @@
+//! Gradients of the norms.
+//!
+//! With `g` the cotangent, `r` as in the [module](super), `u = g * weight` and `z` the
+//! normalised value (`x * r`, or `(x - mean(x)) * r`), all in `f32`:
+//!
+//! - RMS: `dx = (u - z * mean(u * z)) * r`;
+//! - layer: `dx = (u - mean(u) - z * mean(u * z)) * r`;
+//! - `dweight = sum(g * z)` and `dbias = sum(g)` over all rows.
+//!
+//! The sums over rows run in `f32` for [`FLUSH_ROWS`] rows at a time and in `f64` beyond, per
+//! piece of consecutive rows; the pieces are added in order.
+
+use std::ops::Range;
+
+use super::affine::{self, Float};
+use super::sums::{Stats, is_near, mean_of_first};
+use super::{BLOCK, Kind, View, row_ns};
+use crate::data::{Layout, Slice, SliceMut};
+use crate::par;
+use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
+use crate::simd;
+use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
+
+/// Rows whose sum is kept in `f32`.
+const FLUSH_ROWS: usize = 256;
+
+/// Where the gradients go; what is `None` is not computed. All are row-major floats of any
+/// precision.
+#[derive(Debug, Default)]
+pub struct Gradients<'a> {
+    /// As many elements as `x`.
+    pub x: Option<SliceMut<'a>>,
+    /// As many elements as the last axis of `x`, whether or not there is a weight.
+    pub weight: Option<SliceMut<'a>>,
+    /// As many elements as the last axis of `x`. Only for [`layer_norm_grad`].
+    pub bias: Option<SliceMut<'a>>,
+}
+
+/// Gradients of [`rms_norm`](super::rms_norm) for the cotangent `g`, which has the shape of `x`
+/// and any strides and dtype.
+///
+/// Accurate to `f32`, rounded once to the dtypes of `out`; the weight is not rounded to the
+/// norm's output dtype first. Fast if `x`, `g` and `out.x` have one dtype other than `float64`
+/// and stride 1 along the last axis.
+///
+/// # Panics
+/// If a length does not fit, or an output is not of a float dtype.
+pub fn rms_norm_grad(
+    x: View<'_>,
+    weight: Option<View<'_>>,
+    g: View<'_>,
+    eps: f32,
+    out: Gradients<'_>,
+) {
+    assert!(out.bias.is_none(), "an RMS norm has no bias");
+    grad(Kind::Rms, x, weight, g, eps, out);
+}
+
+/// Gradients of [`layer_norm`](super::layer_norm); see [`rms_norm_grad`].
+///
+/// # Panics
+/// As [`rms_norm_grad`].
+pub fn layer_norm_grad(
+    x: View<'_>,
+    weight: Option<View<'_>>,
+    g: View<'_>,
+    eps: f32,
+    out: Gradients<'_>,
+) {
+    grad(Kind::Layer, x, weight, g, eps, out);
+}
+
+fn grad(
+    kind: Kind,
+    x: View<'_>,
+    weight: Option<View<'_>>,
+    g: View<'_>,
+    eps: f32,
+    out: Gradients<'_>,
+) {
+    let (rows, g_rows) = (Rows::new(x.1), Rows::new(g.1));
+    assert_eq!(x.1.shape, g.1.shape, "the cotangent has the shape of the input");
+    let mut weight =
+        weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
+    // One NaN for all, as rounding to bf16 wants their lower bits clear.
+    weight.iter_mut().filter(|w| w.is_nan()).for_each(|w| *w = f32::NAN);
+    let params = if out.bias.is_some() {
+        2
+    } else if out.weight.is_some() {
+        1
+    } else {
+        0
+    };
+    let call = Call { kind, rows, g_rows, weight, eps, params };
+    let sums = match (x.0, g.0, out.x) {
+        (Slice::F32(x), Slice::F32(g), Some(SliceMut::F32(dx))) => call.lanes(x, g, dx),
+        (Slice::F16(x), Slice::F16(g), Some(SliceMut::F16(dx))) => call.lanes(x, g, dx),
+        (Slice::Bf16(x), Slice::Bf16(g), Some(SliceMut::Bf16(dx))) => call.lanes(x, g, dx),
+        (Slice::F32(x), Slice::F32(g), None) => call.lanes(x, g, &mut []),
+        (Slice::F16(x), Slice::F16(g), None) => call.lanes(x, g, &mut []),
+        (Slice::Bf16(x), Slice::Bf16(g), None) => call.lanes(x, g, &mut []),
+        (x, g, None) => call.staged::<f32>(x, g, &mut []),
+        (x, g, Some(SliceMut::F16(dx))) => call.staged(x, g, dx),
+        (x, g, Some(SliceMut::Bf16(dx))) => call.staged(x, g, dx),
+        (x, g, Some(SliceMut::F32(dx))) => call.staged(x, g, dx),
+        (x, g, Some(SliceMut::F64(dx))) => call.staged(x, g, dx),
+        (_, _, Some(dx)) => panic!("a gradient is of a float dtype, not {}", dx.dtype()),
+    };
+    let len = call.rows.len;
+    if let Some(dw) = out.weight {
+        narrow(&sums[..len], dw);
+    }
+    if let Some(db) = out.bias {
+        narrow(&sums[len..], db);
+    }
+}
+
+fn narrow(sums: &[f64], out: SliceMut<'_>) {
+    fn to<T: Float>(sums: &[f64], out: &mut [T]) {
+        assert_eq!(sums.len(), out.len(), "a weight's gradient is as long as the last axis");
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out = T::cast(Number::Float(sum));
+        }
+    }
+    match out {
+        SliceMut::F16(out) => to(sums, out),
+        SliceMut::Bf16(out) => to(sums, out),
+        SliceMut::F32(out) => to(sums, out),
+        SliceMut::F64(out) => to(sums, out),
+        out => panic!("a gradient is of a float dtype, not {}", out.dtype()),
+    }
+}
+
+struct Call {
+    kind: Kind,
+    rows: Rows,
+    g_rows: Rows,
+    weight: Vec<f32>,
+    eps: f32,
+    /// Whether the weight's gradient is wanted (1), and the bias's too (2).
+    params: usize,
+}
+
+impl Call {
+    /// Writes `dx` unless it is empty; gives the sums over the rows, the weight's then the bias's.
+    fn lanes<E: LaneElement>(&self, x: &[E], g: &[E], dx: &mut [E]) -> Vec<f64> {
+        let level = simd::level();
+        let stream = 3 * size_of_val(dx) > STREAM_BYTES;
+        self.pieces(dx, 3 * size_of::<E>(), |range, dx, sums| {
+            let (rows, g_rows) = (&self.rows, &self.g_rows);
+            let weight = &self.weight;
+            let piece = Backward {
+                kind: self.kind,
+                x,
+                rows,
+                g,
+                g_rows,
+                range,
+                weight,
+                eps: self.eps,
+                dx,
+                stream,
+                sums,
+            };
+            with_lanes(level, piece);
+        })
+    }
+
+    /// As `lanes`, row by row through `f32`.
+    fn staged<D: Float>(&self, x: Slice<'_>, g: Slice<'_>, dx: &mut [D]) -> Vec<f64> {
+        let level = simd::level();
+        let one_row = Rows::new(&Layout::contiguous(&[self.rows.len]));
+        let read = |data, rows: &Rows, start| -> Vec<f32> {
+            let at = positions(start, rows.stride, rows.len);
+            at.map(|at| Number::read(data, at).to_f32()).collect()
+        };
+        self.pieces(dx, 200, |range, dx, sums| {
+            let mut dx = dx.chunks_exact_mut(self.rows.len);
+            let mut wide = vec![0.0; if dx.len() > 0 { self.rows.len } else { 0 }];
+            let starts = self.rows.starts(range.start).zip(self.g_rows.starts(range.start));
+            for (x_start, g_start) in starts.take(range.len()) {
+                let row = Backward {
+                    kind: self.kind,
+                    x: &read(x, &self.rows, x_start),
+                    rows: &one_row,
+                    g: &read(g, &self.g_rows, g_start),
+                    g_rows: &one_row,
+                    range: 0..1,
+                    weight: &self.weight,
+                    eps: self.eps,
+                    dx: &mut wide,
+                    stream: false,
+                    sums,
+                };
+                with_lanes(level, row);
+                if let Some(dx) = dx.next() {
+                    for (dx, &wide) in dx.iter_mut().zip(&wide) {
+                        *dx = D::cast(Number::Float(wide as f64));
+                    }
+                }
+            }
+        })
+    }
+
+    /// Calls `f` with pieces of consecutive rows, their part of `dx`, and zeros to add their sums
+    /// to; gives the sum of those.
+    fn pieces<D: Send>(
+        &self,
+        dx: &mut [D],
+        item_bytes: usize,
+        f: impl Fn(Range<usize>, &mut [D], &mut [f64]) + Sync,
+    ) -> Vec<f64> {
+        let (count, len) = (self.rows.count(), self.rows.len);
+        assert!(dx.is_empty() || dx.len() == count * len, "dx has as many elements as x");
+        let size = self.params * len;
+        let mut total = vec![0.0; size];
+        if count * len == 0 {
+            return total;
+        }
+        let pieces = par::pieces(count, row_ns(len * item_bytes));
+        let each = count.div_ceil(pieces);
+        let pieces = count.div_ceil(each);
+        // A piece without sums still needs an element, or there would be no pieces.
+        let mut sums = vec![0.0; pieces * size.max(1)];
+        par::chunks_mut2(&mut sums, size.max(1), dx, each * len, |i, sums, dx| {
+            f(i * each..count.min((i + 1) * each), dx, &mut sums[..size]);
+        });
+        if size > 0 {
+            for piece in sums.chunks_exact(size) {
+                total.iter_mut().zip(piece).for_each(|(total, &sum)| *total += sum);
+            }
+        }
+        total
+    }
+}
+
+/// The rows `range` of one call.
+struct Backward<'a, E> {
+    kind: Kind,
+    x: &'a [E],
+    rows: &'a Rows,
+    g: &'a [E],
+    g_rows: &'a Rows,
+    range: Range<usize>,
+    weight: &'a [f32],
+    eps: f32,
+    dx: &'a mut [E],
+    stream: bool,
+    /// Sums over the rows: nothing, the weight's, or the weight's and the bias's.
+    sums: &'a mut [f64],
+}
+
+impl<E: LaneElement> LaneKernel for Backward<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) {
+        match self.kind {
+            Kind::Rms => self.each_row::<L, false>(l),
+            Kind::Layer => self.each_row::<L, true>(l),
+        }
+    }
+}
+
+impl<E: LaneElement> Backward<'_, E> {
+    #[inline(always)]
+    fn each_row<L: Lanes, const LAYER: bool>(self, l: L) {
+        let len = self.rows.len;
+        let (mut x_scratch, mut g_scratch) = (Vec::new(), Vec::new());
+        let mut x_starts = self.rows.starts(self.range.start);
+        let mut g_starts = self.g_rows.starts(self.range.start);
+        let mut dx = self.dx.chunks_exact_mut(len);
+        let mut recent = vec![0.0f32; self.sums.len()];
+        let (mut x_next, mut g_next) = (x_starts.next(), g_starts.next());
+        for n in 1..=self.range.len() {
+            let (x_start, g_start) = (x_next.unwrap_or(0), g_next.unwrap_or(0));
+            (x_next, g_next) = (x_starts.next(), g_starts.next());
+            let x = row(self.x, self.rows, x_start, &mut x_scratch);
+            let g = row(self.g, self.g_rows, g_start, &mut g_scratch);
+            let stream = self.stream.then(|| [after(self.x, x_next), after(self.g, g_next)]);
+            let row = Row { x, g, weight: self.weight, stream };
+            let known = row.known::<L, LAYER>(l, self.eps);
+            let params = recent.len();
+            let (weight, bias) = recent.split_at_mut(len.min(params));
+            match (dx.next(), bias.is_empty()) {
+                (None, _) => row.add_sums::<L, LAYER>(l, known.stats, weight, bias),
+                (Some(dx), true) if weight.is_empty() => {
+                    row.finish::<L, LAYER, 0>(l, known, dx, weight, bias);
+                }
+                (Some(dx), true) => row.finish::<L, LAYER, 1>(l, known, dx, weight, bias),
+                (Some(dx), false) => row.finish::<L, LAYER, 2>(l, known, dx, weight, bias),
+            }
+            if n % FLUSH_ROWS == 0 || n == self.range.len() {
+                for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
+                    *sum += std::mem::take(recent) as f64;
+                }
+            }
+        }
+        if self.stream {
+            l.fence();
+        }
+    }
+}
+
+/// What begins at `at`, if anything does.
+#[inline(always)]
+fn after<T>(data: &[T], at: Option<usize>) -> &[T] {
+    at.and_then(|at| data.get(at..)).unwrap_or(&[])
+}
+
+/// Elements of a pair of lanes.
+const PAIR: usize = 2 * LANES;
+
+/// A row of each input.
+#[derive(Clone, Copy)]
+struct Row<'a, E> {
+    x: &'a [E],
+    g: &'a [E],
+    weight: &'a [f32],
+    /// What begins with the next row of `x` and of `g`, to be prefetched, if `dx` is to bypass
+    /// the caches.
+    stream: Option<[&'a [E]; 2]>,
+}
+
+/// What the first pass over a row finds.
+#[derive(Clone, Copy)]
+struct Known {
+    stats: Stats,
+    mean_u: f32,
+    mean_uz: f32,
+}
+
+impl<E: LaneElement> Row<'_, E> {
+    /// The first pass; as for [`Stats::layer`], a second one if the first guesses badly.
+    #[inline(always)]
+    fn known<L: Lanes, const LAYER: bool>(self, l: L, eps: f32) -> Known {
+        let n = self.x.len() as f64;
+        let mut mean = if LAYER { mean_of_first(l, self.x) } else { 0.0 };
+        let mut sums = [0.0; 4];
+        for _ in 0..2 {
+            sums = self.sums::<L, LAYER>(l, mean).map(|sum| sum / n);
+            if !LAYER || is_near(sums[2], sums[0]) {
+                break;
+            }
+            mean += sums[2] as f32;
+        }
+        let [square, ud, rest, u] = sums;
+        let stats = Stats::about(mean, rest, square, eps);
+        let mean_uz = (ud - rest * u) * stats.scale as f64;
+        Known { stats, mean_u: u as f32, mean_uz: mean_uz as f32 }
+    }
+
+    /// With `d = x - mean`, the sums of `d^2`, `u * d`, and for layer norms `d` and `u`.
+    #[inline(always)]
+    fn sums<L: Lanes, const LAYER: bool>(self, l: L, mean: f32) -> [f64; 4] {
+        /// Elements per step, for four sets of sums that need not wait for each other.
+        const STEP: usize = 4 * LANES;
+        let about = l.splat(mean);
+        let mut total = [0.0; 4];
+        let blocks = self.x.chunks(BLOCK).zip(self.g.chunks(BLOCK)).zip(self.weight.chunks(BLOCK));
+        for ((x, g), w) in blocks {
+            let mut sets = [[l.splat(0.0); 4]; 4];
+            let (xs, x_end) = x.as_chunks::<STEP>();
+            let (gs, g_end) = g.as_chunks::<STEP>();
+            let (ws, w_end) = w.as_chunks::<STEP>();
+            for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
+                let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+                for (i, set) in sets.iter_mut().enumerate() {
+                    let (x, g, w) = (E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
+                    *set = add_sums::<L, LAYER>(l, *set, about, x, g, w);
+                }
+            }
+            let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
+            for ((x, g), w) in ends {
+                // Missing elements have no difference from the mean, and `u` of 0.
+                let (x, g) = (E::load_padded(l, x, mean), E::load_part(l, g));
+                let w = f32::load_part(l, w);
+                sets[0] = add_sums::<L, LAYER>(l, sets[0], about, x, g, w);
+            }
+            for (k, total) in total.iter_mut().enumerate() {
+                let (low, high) = (l.add(sets[0][k], sets[1][k]), l.add(sets[2][k], sets[3][k]));
+                *total += l.sum(l.add(low, high)) as f64;
+            }
+        }
+        total
+    }
+
+    /// The second pass: writes `dx`, and adds to the weight's sums if there is 1 parameter, and
+    /// to the bias's if there are 2.
+    #[inline(always)]
+    fn finish<L: Lanes, const LAYER: bool, const PARAMS: u8>(
+        self,
+        l: L,
+        known: Known,
+        dx: &mut [E],
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
+        let (xs, x_end) = self.x.as_chunks::<PAIR>();
+        let (gs, g_end) = self.g.as_chunks::<PAIR>();
+        let (ws, w_end) = self.weight.as_chunks::<PAIR>();
+        let (dxs, dx_end) = dx.as_chunks_mut::<PAIR>();
+        let (dws, dw_end) = dw.as_chunks_mut::<PAIR>();
+        let (dbs, db_end) = db.as_chunks_mut::<PAIR>();
+        // Lengths that the compiler can see spare the checks in the loop.
+        let count = xs.len();
+        let dws = if PARAMS > 0 { &mut dws[..count] } else { dws };
+        let dbs = if PARAMS > 1 { &mut dbs[..count] } else { dbs };
+        for (i, (((x, g), w), dx)) in xs.iter().zip(gs).zip(ws).zip(dxs).enumerate() {
+            let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+            let mut pair = [l.splat(0.0); 2];
+            for (k, dx) in pair.iter_mut().enumerate() {
+                let (x, g) = (E::load(l, &x[k]), E::load(l, &g[k]));
+                let z = known.stats.normal::<L, LAYER>(l, x);
+                *dx = gradient::<L, LAYER>(l, known, z, g, l.load_f32(&w[k]));
+                if PARAMS > 0 {
+                    let dw = &mut dws[i].as_chunks_mut().0[k];
+                    l.store_f32(l.mul_add(g, z, l.load_f32(dw)), dw);
+                }
+                if PARAMS > 1 {
+                    let db = &mut dbs[i].as_chunks_mut().0[k];
+                    l.store_f32(l.add(g, l.load_f32(db)), db);
+                }
+            }
+            let pair = if E::EVENS_FIRST { l.deinterleave(pair[0], pair[1]) } else { pair };
+            if let Some(next) = self.stream {
+                for line in (0..PAIR).step_by(64 / size_of::<E>()) {
+                    l.prefetch(next[0], i * PAIR + line);
+                    l.prefetch(next[1], i * PAIR + line);
+                }
+                E::stream_pair(l, pair, dx);
+            } else {
+                E::store_pair(l, pair, dx);
+            }
+        }
+        let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
+        for (((x, g), w), dx) in ends.zip(dx_end.chunks_mut(LANES)) {
+            let z = known.stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let (g, w) = (E::load_part(l, g), f32::load_part(l, w));
+            E::store_part(l, gradient::<L, LAYER>(l, known, z, g, w), dx);
+        }
+        if PARAMS > 0 {
+            let end = Row { x: x_end, g: g_end, weight: w_end, stream: None };
+            end.add_sums::<L, LAYER>(l, known.stats, dw_end, db_end);
+        }
+    }
+
+    /// Adds the row to the weight's and the bias's sums, those that there are.
+    #[inline(always)]
+    fn add_sums<L: Lanes, const LAYER: bool>(
+        self,
+        l: L,
+        stats: Stats,
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
+        let rows = self.x.chunks(LANES).zip(self.g.chunks(LANES));
+        for ((x, g), dw) in rows.zip(dw.chunks_mut(LANES)) {
+            let z = stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let sum = l.mul_add(E::load_part(l, g), z, f32::load_part(l, dw));
+            f32::store_part(l, sum, dw);
+        }
+        for (g, db) in self.g.chunks(LANES).zip(db.chunks_mut(LANES)) {
+            let sum = l.add(E::load_part(l, g), f32::load_part(l, db));
+            f32::store_part(l, sum, db);
+        }
+    }
+}
+
+/// Adds sixteen elements to [`Row::sums`].
+#[inline(always)]
+fn add_sums<L: Lanes, const LAYER: bool>(
+    l: L,
+    [square, ud, d_sum, u_sum]: [L::F; 4],
+    about: L::F,
+    x: L::F,
+    g: L::F,
+    w: L::F,
+) -> [L::F; 4] {
+    let u = l.mul(g, w);
+    let d = if LAYER { l.sub(x, about) } else { x };
+    let (d_sum, u_sum) = if LAYER { (l.add(d_sum, d), l.add(u_sum, u)) } else { (d_sum, u_sum) };
+    [l.mul_add(d, d, square), l.mul_add(u, d, ud), d_sum, u_sum]
+}
+
+/// `dx` of sixteen elements with normalised values `z`.
+#[inline(always)]
+fn gradient<L: Lanes, const LAYER: bool>(l: L, known: Known, z: L::F, g: L::F, w: L::F) -> L::F {
+    let u = l.mul(g, w);
+    let u = if LAYER { l.sub(u, l.splat(known.mean_u)) } else { u };
+    l.mul(l.neg_mul_add(z, l.splat(known.mean_uz), u), l.splat(known.stats.scale))
+}

@@ -1,0 +1,151 @@
+//! Strided arrays as rows: where the rows along the last axis begin, and reading any dtype.
+
+use smallvec::SmallVec;
+
+use crate::data::{Layout, Shape, Slice, Strides};
+
+/// Bytes read and written by one call above which its output is not worth keeping in caches:
+/// about the size of a last-level cache, which the input passes through as well.
+pub(crate) const STREAM_BYTES: usize = 24 << 20;
+
+/// An array to read: its elements and where they lie.
+pub type View<'a> = (Slice<'a>, &'a Layout);
+
+/// The rows of a layout along its last axis, in row-major order of the others.
+pub(crate) struct Rows {
+    /// Elements of a row.
+    pub(crate) len: usize,
+    /// Step between the elements of a row; 1 where there is at most one.
+    pub(crate) stride: isize,
+    outer: Layout,
+}
+
+impl Rows {
+    /// # Panics
+    /// If the layout has no axis.
+    pub(crate) fn new(layout: &Layout) -> Rows {
+        let (&len, shape) = layout.shape.split_last().expect("rows need an axis");
+        let (&stride, strides) = layout.strides.split_last().expect("a stride for each axis");
+        let outer = Layout { shape: shape.into(), strides: strides.into(), offset: layout.offset };
+        Rows { len, stride: if len > 1 { stride } else { 1 }, outer: outer.collapsed() }
+    }
+
+    /// Number of rows.
+    pub(crate) fn count(&self) -> usize {
+        self.outer.len()
+    }
+
+    /// Where rows `first`, `first + 1`, .. begin, without end.
+    pub(crate) fn starts(&self, first: usize) -> Starts<'_> {
+        let (shape, strides) = (&self.outer.shape, &self.outer.strides);
+        let mut index: Shape = SmallVec::from_elem(0, shape.len());
+        let mut at = self.outer.offset as isize;
+        let mut left = first;
+        for axis in (0..shape.len()).rev() {
+            index[axis] = left % shape[axis].max(1);
+            left /= shape[axis].max(1);
+            at += index[axis] as isize * strides[axis];
+        }
+        Starts { shape, strides, index, at }
+    }
+}
+
+/// Iterator over the positions at which rows begin.
+pub(crate) struct Starts<'a> {
+    shape: &'a Shape,
+    strides: &'a Strides,
+    index: Shape,
+    at: isize,
+}
+
+impl Iterator for Starts<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let here = self.at;
+        for axis in (0..self.index.len()).rev() {
+            self.index[axis] += 1;
+            self.at += self.strides[axis];
+            if self.index[axis] < self.shape[axis] {
+                break;
+            }
+            self.index[axis] = 0;
+            self.at -= self.shape[axis] as isize * self.strides[axis];
+        }
+        Some(here as usize)
+    }
+}
+
+/// The row of `len` elements that begins at `start`: in place if they are neighbours, else
+/// gathered into `scratch`.
+#[inline(always)]
+pub(crate) fn row<'a, T: Copy>(
+    data: &'a [T],
+    rows: &Rows,
+    start: usize,
+    scratch: &'a mut Vec<T>,
+) -> &'a [T] {
+    if rows.stride == 1 {
+        return &data[start..start + rows.len];
+    }
+    scratch.clear();
+    scratch.extend(positions(start, rows.stride, rows.len).map(|at| data[at]));
+    scratch
+}
+
+/// `start`, `start + stride`, .., `len` of them.
+pub(crate) fn positions(start: usize, stride: isize, len: usize) -> impl Iterator<Item = usize> {
+    (0..len as isize).map(move |i| (start as isize + i * stride) as usize)
+}
+
+/// An element of any dtype, without loss; of a complex one its real part.
+#[derive(Clone, Copy)]
+pub(crate) enum Number {
+    Float(f64),
+    Signed(i64),
+    Unsigned(u64),
+}
+
+impl Number {
+    /// Element `at` of a slice.
+    #[inline]
+    pub(crate) fn read(data: Slice<'_>, at: usize) -> Number {
+        match data {
+            Slice::Bool(s) => Number::Unsigned(s[at].get() as u64),
+            Slice::U8(s) => Number::Unsigned(s[at] as u64),
+            Slice::U16(s) => Number::Unsigned(s[at] as u64),
+            Slice::U32(s) => Number::Unsigned(s[at] as u64),
+            Slice::U64(s) => Number::Unsigned(s[at]),
+            Slice::I8(s) => Number::Signed(s[at] as i64),
+            Slice::I16(s) => Number::Signed(s[at] as i64),
+            Slice::I32(s) => Number::Signed(s[at] as i64),
+            Slice::I64(s) => Number::Signed(s[at]),
+            Slice::F16(s) => Number::Float(s[at].to_f64()),
+            Slice::Bf16(s) => Number::Float(s[at].to_f64()),
+            Slice::F32(s) => Number::Float(s[at] as f64),
+            Slice::F64(s) => Number::Float(s[at]),
+            Slice::Complex64(s) => Number::Float(s[at].re as f64),
+        }
+    }
+
+    /// The nearest `f32`.
+    #[inline]
+    pub(crate) fn to_f32(self) -> f32 {
+        match self {
+            Number::Float(x) => x as f32,
+            Number::Signed(x) => x as f32,
+            Number::Unsigned(x) => x as f32,
+        }
+    }
+
+    /// The nearest `f64`.
+    #[inline]
+    pub(crate) fn to_f64(self) -> f64 {
+        match self {
+            Number::Float(x) => x,
+            Number::Signed(x) => x as f64,
+            Number::Unsigned(x) => x as f64,
+        }
+    }
+}
