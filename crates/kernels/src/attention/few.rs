@@ -1,6 +1,7 @@
 //! Attention of few query rows, as in decoding: bound by reading keys and values.
 
 use super::finish::{Emit, Softmax};
+use super::many::copy_units;
 use super::mask::{Additive, Buffers, MaskRows};
 use super::problem::Problem;
 use super::run::Task;
@@ -48,14 +49,8 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
         for r in 0..rows {
             let query = problem.query(task.group, row(r));
             starts[r] = MaskRows::start(problem, task.group, row(r));
-            if S::PAIRS {
-                let halves: &mut [E] = bytemuck::cast_slice_mut(&mut *queries);
-                halves[r * depth..][..depth].copy_from_slice(query);
-            } else {
-                for (out, &x) in queries[r * depth..].iter_mut().zip(query) {
-                    *out = x.get();
-                }
-            }
+            let units = if S::PAIRS { depth / 2 } else { depth };
+            copy_units(s, query, &mut queries[r * units..][..units]);
         }
         let visible = |r: usize| problem.visible(row(r) / problem.heads());
         let needed = problem.needed((0..rows).map(visible));

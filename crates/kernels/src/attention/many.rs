@@ -90,8 +90,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                         break;
                     }
                     let row = group.rows.start + (first + n).min(group.rows.len() - 1);
-                    copy_units::<S, E>(problem.query(task.group, row), &mut out[..depth]);
-                    out[depth..].fill(S::T::ZERO);
+                    copy_units(s, problem.query(task.group, row), out);
                 }
                 let out = packed.get_mut(first..).unwrap_or_default();
                 transpose_rows(s, staging, depth_padded, S::LANES, depth_padded, out, group.width);
@@ -225,16 +224,16 @@ fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize
         .collect()
 }
 
-/// Copies a row as units, as scalars or as raw pairs.
-fn copy_units<S: Simd, E: Source<S::T>>(row: &[E], out: &mut [S::T]) {
+/// Copies a row as units, as scalars or as raw pairs, padded with zeros.
+pub(super) fn copy_units<S: Simd, E: Source<S::T>>(s: S, row: &[E], out: &mut [S::T]) {
     if S::PAIRS {
         let out: &mut [E] = bytemuck::cast_slice_mut(out);
         out[..row.len()].copy_from_slice(row);
         out[row.len()..].fill(E::zeroed());
     } else {
-        for (out, &x) in out.iter_mut().zip(row) {
-            *out = x.get();
-        }
+        let columns = row.len();
+        let width = out.len();
+        convert_rows(s, Rows { data: row, start: 0, step: 0, count: 1, columns }, out, width);
     }
 }
 
@@ -252,7 +251,7 @@ fn key_panel<'a, S: Simd, E: Source<S::T>>(
     }
     if S::PAIRS {
         for i in 0..rows.count {
-            copy_units::<S, E>(rows.row(i), &mut block[i * depth..][..depth]);
+            copy_units(s, rows.row(i), &mut block[i * depth..][..depth]);
         }
     } else {
         convert_rows(s, rows, block, depth);

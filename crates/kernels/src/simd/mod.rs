@@ -1,10 +1,9 @@
 //! Instruction sets: detection, forcing, and everything written with intrinsics.
 
-pub(crate) mod attention;
-
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+pub(crate) mod attention;
 pub(crate) mod lanes;
 
 /// An instruction set that kernels are written for, each containing those before it on its
