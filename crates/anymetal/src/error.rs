@@ -84,6 +84,14 @@ pub enum Error {
         /// The system's message, or what is wrong with the file's content.
         message: String,
     },
+    /// A custom kernel that does not compile, or whose launch failed.
+    #[error("[metal_kernel] `{kernel}`: {message}")]
+    Kernel {
+        /// The kernel's name.
+        kernel: String,
+        /// The compiler's report or the launch's findings, with the user's own lines.
+        message: String,
+    },
     /// The evaluation was cancelled.
     #[error("[eval] Interrupted.")]
     Interrupted,
@@ -134,6 +142,7 @@ impl Error {
             Error::Index { .. } => Category::Index,
             Error::Memory { .. } => Category::Memory,
             Error::Io { .. } => Category::Io,
+            Error::Kernel { .. } => Category::Kernel,
             Error::Interrupted => Category::Interrupted,
             Error::Runtime { .. } => Category::Runtime,
             Error::Failed(inner) => inner.category(),

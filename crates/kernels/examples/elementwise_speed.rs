@@ -53,14 +53,14 @@ fn maps<T: Element>(n: usize, value: impl Fn(f64) -> T) {
         }
     }
     let rows = Layout::contiguous(&[n / 64, 64]);
-    let mut few = vec![value(0.0); n / 64];
+    let mut few = vec![value(0.0); 64.max(n / 64)];
     let mut one = [value(0.0)];
     let data = T::wrap(&x);
     report(&format!("Sum all {name} {n}"), n, n * size, || {
         reduce(ReduceOp::Sum, black_box(data), &layout, &[0], T::wrap_mut(&mut one));
     });
     report(&format!("Max rows of 64 {name} {n}"), n, n * size, || {
-        reduce(ReduceOp::Max, black_box(data), &rows, &[1], T::wrap_mut(&mut few));
+        reduce(ReduceOp::Max, black_box(data), &rows, &[1], T::wrap_mut(&mut few[..n / 64]));
     });
     report(&format!("Sum columns of 64 {name} {n}"), n, n * size, || {
         reduce(ReduceOp::Sum, black_box(data), &rows, &[0], T::wrap_mut(&mut few[..64]));
@@ -96,7 +96,7 @@ fn main() {
     let only = std::env::args().nth(1);
     let wants = |part: &str| only.as_deref().is_none_or(|o| o == part);
     if wants("maps") {
-        for n in [64, 1 << 14, 1 << 22] {
+        for n in [64, 1 << 14, 1 << 24] {
             maps::<f32>(n, |x| x as f32);
         }
         maps::<bf16>(1 << 14, bf16::from_f64);

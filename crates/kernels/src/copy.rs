@@ -4,7 +4,7 @@ use bytemuck::Pod;
 
 use crate::data::{Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
 use crate::stage::{
-    self, Compute, Cursor, GRAIN, Stage, bits, bits_mut, blocks, emit, spread, with_bits,
+    self, Compute, Cursor, MOVE_NS, Stage, bits, bits_mut, blocks, emit, spread, with_bits,
     with_block,
 };
 use crate::{Bool, Complex64, par};
@@ -45,7 +45,7 @@ pub fn copy(x: Slice<'_>, layout: &Layout, out: SliceMut<'_>) {
 
 fn truth<T: Stage>(x: Slice<'_>, layout: &Layout, out: &mut [Bool]) {
     let x = blocks::<T::Compute>(x, layout);
-    spread(out, &|start, out| {
+    spread(out, MOVE_NS, &|start, out| {
         with_block(&*x, start, out.len(), |x| {
             for (o, &x) in out.iter_mut().zip(x) {
                 *o = Bool::from(x.truthy());
@@ -56,7 +56,7 @@ fn truth<T: Stage>(x: Slice<'_>, layout: &Layout, out: &mut [Bool]) {
 
 fn cast<U: Stage>(x: Slice<'_>, layout: &Layout, out: &mut [U], clamped: bool) {
     let x = blocks::<U::Compute>(x, layout);
-    emit(out, &|start, out| {
+    emit(out, 2.0 * MOVE_NS, &|start, out| {
         x.read(start, out);
         if clamped {
             saturate::<U>(out);
@@ -112,7 +112,7 @@ fn copy_bits<B: Pod + Send + Sync>(x: &[B], l: &Layout, out: &mut [B]) {
         return transpose(x, l, out);
     }
     let (n, stride) = if axes == 0 { (1, 1) } else { (l.shape[axes - 1], l.strides[axes - 1]) };
-    spread(out, &|start, out| {
+    spread(out, MOVE_NS, &|start, out| {
         let mut rows = Cursor::new(l, axes.saturating_sub(1), start / n);
         let mut column = start % n;
         let mut rest = out;
@@ -140,40 +140,39 @@ fn copy_run<B: Copy>(x: &[B], first: isize, stride: isize, out: &mut [B]) {
     }
 }
 
-/// Rows and columns of a tile: both sides of it stay in the first-level cache.
-const TILE: usize = 32;
+/// Rows of a tile: few enough for the ways of a cache, as they may be a power of two apart.
+const TALL: usize = 16;
+/// Columns of a tile.
+const WIDE: usize = 64;
 
 /// Row-major copy where the last axis but one is the contiguous one, in tiles.
 fn transpose<B: Copy + Send + Sync>(x: &[B], l: &Layout, out: &mut [B]) {
     let axes = l.ndim();
     let (rows, columns, stride) = (l.shape[axes - 2], l.shape[axes - 1], l.strides[axes - 1]);
-    let strips = rows.div_ceil(TILE);
-    let strip = |index: usize, out: &mut [B]| {
-        let first = Cursor::new(l, axes - 2, index / strips).position() + index % strips * TILE;
-        let height = out.len() / columns;
-        for left in (0..columns).step_by(TILE) {
-            for column in left..columns.min(left + TILE) {
-                let at = (first as isize + column as isize * stride) as usize;
-                for (row, &v) in x[at..at + height].iter().enumerate() {
-                    out[row * columns + column] = v;
+    let batch = out.len() / (rows * columns);
+    par::rows_mut(out, batch * rows, columns, columns as f64 * 2.0 * MOVE_NS, |range, out| {
+        // Through a small buffer, so that whole cache lines are read and written at a time.
+        let mut tile = [[out[0]; WIDE]; TALL];
+        let (mut row, mut rest) = (range.start, out);
+        while row < range.end {
+            let height = TALL.min(rows - row % rows).min(range.end - row);
+            let (strip, later) = rest.split_at_mut(height * columns);
+            let first = Cursor::new(l, axes - 2, row / rows).position() + row % rows;
+            for left in (0..columns).step_by(WIDE) {
+                let width = WIDE.min(columns - left);
+                for (i, column) in (left..left + width).enumerate() {
+                    let at = (first as isize + column as isize * stride) as usize;
+                    for (line, &v) in tile.iter_mut().zip(&x[at..at + height]) {
+                        line[i] = v;
+                    }
+                }
+                for (line, out) in tile.iter().zip(strip.chunks_mut(columns)) {
+                    out[left..left + width].copy_from_slice(&line[..width]);
                 }
             }
+            (row, rest) = (row + height, later);
         }
-    };
-    if out.len() < 2 * GRAIN || rows % TILE != 0 || par::threads() == 1 {
-        for (matrix, out) in out.chunks_mut(rows * columns).enumerate() {
-            for (i, out) in out.chunks_mut(TILE * columns).enumerate() {
-                strip(matrix * strips + i, out);
-            }
-        }
-    } else {
-        let batch = GRAIN.div_ceil(TILE * columns);
-        par::chunks_mut(out, batch * TILE * columns, |task, out| {
-            for (i, out) in out.chunks_mut(TILE * columns).enumerate() {
-                strip(task * batch + i, out);
-            }
-        });
-    }
+    });
 }
 
 /// Copies between strided places, given by one layout each of the same collapsed shape.
@@ -233,7 +232,7 @@ fn collapsed_together(a: &Layout, b: &Layout) -> [Layout; 2] {
 pub fn fill(value: Scalar, out: SliceMut<'_>) {
     with_dtype!(out.dtype(), T => {
         let value = value.convert::<T>();
-        spread(stage::typed_mut::<T>(out), &|_, out| out.fill(value));
+        spread(stage::typed_mut::<T>(out), MOVE_NS, &|_, out| out.fill(value));
     })
 }
 
@@ -243,7 +242,7 @@ pub fn arange(start: Scalar, step: Scalar, out: SliceMut<'_>) {
     with_dtype!(out.dtype(), T => {
         let out = stage::typed_mut::<T>(out);
         match (start, step) {
-            (Scalar::Int(start), Scalar::Int(step)) => spread(out, &|from, out| {
+            (Scalar::Int(start), Scalar::Int(step)) => spread(out, MOVE_NS, &|from, out| {
                 for (i, o) in out.iter_mut().enumerate() {
                     let at = step.wrapping_mul((from + i) as i64);
                     *o = Scalar::Int(start.wrapping_add(at)).convert();
@@ -251,7 +250,7 @@ pub fn arange(start: Scalar, step: Scalar, out: SliceMut<'_>) {
             }),
             _ => {
                 let (start, step) = (start.as_f64(), step.as_f64());
-                spread(out, &|from, out| {
+                spread(out, MOVE_NS, &|from, out| {
                     for (i, o) in out.iter_mut().enumerate() {
                         *o = Scalar::Float(start + (from + i) as f64 * step).convert();
                     }

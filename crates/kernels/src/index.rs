@@ -4,8 +4,12 @@
 //! found before anything is written.
 
 use crate::data::{Layout, Shape, Slice, SliceMut, bf16, f16};
-use crate::stage::{Compute, Cursor, GRAIN, Stage, bits, bits_mut, permuted, typed_mut, with_bits};
-use crate::{Bool, Complex64, par};
+use crate::elementwise::{BinaryOp, Loop2, binary_loop};
+use crate::stage::{
+    BLOCK, Blocks, Compute, Cursor, MOVE_NS, Stage, bits, bits_mut, blocks, permuted, typed_mut,
+    with_bits, with_block,
+};
+use crate::{Bool, Complex64, par, simd};
 
 /// An integer array of indices.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +105,8 @@ fn gather_bits<B: Copy + Send + Sync>(src: &[B], slice: &Layout, starts: &[isize
             }
         }
     };
-    if out.len() < 2 * GRAIN {
-        return task(starts, out);
-    }
-    let chunk = GRAIN.div_ceil(n);
-    par::chunks_mut(out, chunk * n, |i, out| task(&starts[i * chunk..], out));
+    let slice_ns = 1.0 + n as f64 * if contiguous { MOVE_NS } else { 1.0 };
+    par::rows_mut(out, starts.len(), n, slice_ns, |range, out| task(&starts[range], out));
 }
 
 /// Rows of `src` along one axis: `out[a.., i.., b..] = src[a.., indices[i..], b..]` where `a` are
@@ -177,7 +178,7 @@ pub fn gather_axis(
 /// An index whose slice does not lie inside its axis; `dst` is then as before.
 ///
 /// # Panics
-/// If a dtype is wrong, or for `Min` and `Max` of complex numbers.
+/// If a dtype is wrong.
 pub fn scatter(
     op: ScatterOp,
     dst: SliceMut<'_>,
@@ -215,6 +216,9 @@ pub fn scatter_axis(
     updates: Slice<'_>,
     layout: &Layout,
 ) -> Result<(), OutOfRange> {
+    if layout.is_empty() {
+        return Ok(());
+    }
     let starts = axis_starts(&Layout::contiguous(shape), indices, axis)?;
     scatter_starts(op, dst, &Layout::contiguous(&[]), &starts, updates, layout);
     Ok(())
@@ -232,73 +236,85 @@ fn scatter_starts(
     let layout = layout.collapsed();
     if op == ScatterOp::Update {
         return with_bits!(dst.dtype(), B => {
-            scatter_with(bits_mut::<B>(dst), slice, starts, bits::<B>(updates), &layout, |_, u| u)
+            update(bits_mut::<B>(dst), &slice.collapsed(), starts, bits::<B>(updates), &layout)
         });
     }
+    let op = match op {
+        ScatterOp::Update | ScatterOp::Add => BinaryOp::Add,
+        ScatterOp::Prod => BinaryOp::Multiply,
+        ScatterOp::Min => BinaryOp::Minimum,
+        ScatterOp::Max => BinaryOp::Maximum,
+    };
     with_dtype!(dst.dtype(), T => {
-        let (dst, updates) = (typed_mut::<T>(dst), crate::stage::typed::<T>(updates));
-        let f = <<T as Stage>::Compute as Combining>::combine(op);
-        scatter_with(dst, slice, starts, updates, &layout, |old, u| T::down(f(old.up(), u.up())));
+        let updates = blocks::<<T as Stage>::Compute>(updates, &layout);
+        combine(binary_loop::<T>(op), typed_mut::<T>(dst), &slice.collapsed(), starts, &*updates);
     })
 }
 
-fn scatter_with<T: Copy>(
+/// `dst = f(dst, updates)` at the slice's places from each start, run by run.
+fn combine<T: Stage>(
+    f: Loop2<T::Compute, T::Compute>,
     dst: &mut [T],
     slice: &Layout,
     starts: &[isize],
-    updates: &[T],
-    layout: &Layout,
-    f: impl Fn(T, T) -> T,
+    updates: &dyn Blocks<T::Compute>,
 ) {
-    let slice = slice.collapsed();
+    let (n, level) = (slice.len(), simd::level());
+    let (inner, stride) = match (slice.shape.last(), slice.strides.last()) {
+        (Some(&inner), Some(&stride)) => (inner, stride),
+        _ => (1, 1),
+    };
+    let (mut old, mut new) = ([T::Compute::ZERO; BLOCK], [T::Compute::ZERO; BLOCK]);
+    let total = starts.len() * n;
+    for from in (0..total).step_by(BLOCK) {
+        with_block(updates, from, BLOCK.min(total - from), |updates| {
+            let mut rest = updates;
+            while !rest.is_empty() {
+                let at = updates.len() - rest.len();
+                let (i, j) = ((from + at) / n, (from + at) % n);
+                let (row, column) = (j / inner, j % inner);
+                let (now, later) = rest.split_at((inner - column).min(rest.len()));
+                let first = Cursor::new(slice, slice.ndim().saturating_sub(1), row).position();
+                let first = first as isize + starts[i] + column as isize * stride;
+                let place = |k: usize| (first + k as isize * stride) as usize;
+                let (old, new) = (&mut old[..now.len()], &mut new[..now.len()]);
+                for (k, o) in old.iter_mut().enumerate() {
+                    *o = dst[place(k)].up();
+                }
+                f(level, old, now, new);
+                for (k, &v) in new.iter().enumerate() {
+                    dst[place(k)] = T::down(v);
+                }
+                rest = later;
+            }
+        });
+    }
+}
+
+/// `dst = updates` at the slice's places from each start.
+fn update<B: Copy>(
+    dst: &mut [B],
+    slice: &Layout,
+    starts: &[isize],
+    updates: &[B],
+    layout: &Layout,
+) {
     let n = slice.len();
+    if slice.is_contiguous() && layout.is_contiguous() {
+        for (&start, updates) in starts.iter().zip(updates[layout.offset..].chunks(n)) {
+            dst[start as usize..start as usize + n].copy_from_slice(&updates[..n]);
+        }
+        return;
+    }
     let mut from = Cursor::new(layout, layout.ndim(), 0);
     for &start in starts {
-        let mut to = Cursor::new(&slice, slice.ndim(), 0);
+        let mut to = Cursor::new(slice, slice.ndim(), 0);
         for _ in 0..n {
-            let place = &mut dst[(to.position() as isize + start) as usize];
-            *place = f(*place, updates[from.position()]);
+            dst[(to.position() as isize + start) as usize] = updates[from.position()];
             to.advance();
             from.advance();
         }
     }
-}
-
-/// A compute type with the operations of scattering.
-trait Combining: Compute {
-    fn combine(op: ScatterOp) -> fn(Self, Self) -> Self;
-}
-
-macro_rules! combining {
-    ($($ty:ty: $add:expr, $prod:expr, $min:expr, $max:expr;)*) => {$(
-        impl Combining for $ty {
-            fn combine(op: ScatterOp) -> fn(Self, Self) -> Self {
-                match op {
-                    ScatterOp::Update => |_, b| b,
-                    ScatterOp::Add => $add,
-                    ScatterOp::Prod => $prod,
-                    ScatterOp::Min => $min,
-                    ScatterOp::Max => $max,
-                }
-            }
-        }
-    )*};
-}
-
-combining! {
-    f32: |a, b| a + b, |a, b| a * b,
-        |a, b| if a < b || a.is_nan() { a } else { b },
-        |a, b| if a > b || a.is_nan() { a } else { b };
-    f64: |a, b| a + b, |a, b| a * b,
-        |a, b| if a < b || a.is_nan() { a } else { b },
-        |a, b| if a > b || a.is_nan() { a } else { b };
-    i32: i32::wrapping_add, i32::wrapping_mul, Ord::min, Ord::max;
-    i64: i64::wrapping_add, i64::wrapping_mul, Ord::min, Ord::max;
-    u32: u32::wrapping_add, u32::wrapping_mul, Ord::min, Ord::max;
-    u64: u64::wrapping_add, u64::wrapping_mul, Ord::min, Ord::max;
-    Complex64: |a, b| a + b, |a, b| a * b,
-        |_, _| panic!("complex numbers have no minimum"),
-        |_, _| panic!("complex numbers have no maximum");
 }
 
 /// For each position of the index arrays, how far its slice lies from the start of an array.

@@ -6,10 +6,11 @@
 //! their own.
 
 use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
+use crate::reduce::row_sum;
 use crate::simd::gemm::{Matrix, Multiply, gemm};
 use crate::simd::{self, Isa, Kernel};
 use crate::stage::{
-    self, BLOCK, Compute, Cursor, Stage, blocks, permuted, typed, typed_mut, with_block,
+    self, BLOCK, Blocks, Compute, Cursor, Stage, blocks, permuted, typed, typed_mut, with_block,
 };
 use crate::{Bool, par};
 
@@ -82,6 +83,19 @@ impl Product {
         Product { batch, m: a.shape[axes - 2], k, n, a: a.clone(), b: b.clone() }
     }
 
+    /// The product of the transposed matrices in turn, for results of one column.
+    fn turned(&self) -> Product {
+        let turn = |l: &Layout| permuted(l, (0..l.ndim() - 2).chain([l.ndim() - 1, l.ndim() - 2]));
+        Product {
+            a: turn(&self.b),
+            b: turn(&self.a),
+            batch: self.batch,
+            m: self.n,
+            k: self.k,
+            n: self.m,
+        }
+    }
+
     /// Nanoseconds for one row of the result at some 50 multiplications a nanosecond.
     fn row_ns(&self) -> f64 {
         (self.k * self.n) as f64 / 50.0 + 20.0
@@ -93,8 +107,11 @@ impl Product {
         b: Slice<'_>,
         out: &mut [T],
     ) {
-        if self.m <= FEW || self.n == 1 {
+        if self.m <= FEW {
             return self.rows::<T>(a, b, out);
+        }
+        if self.n == 1 {
+            return self.turned().rows::<T>(b, a, out);
         }
         let (a, b) = (typed::<T>(a), typed::<T>(b));
         match (
@@ -153,7 +170,7 @@ impl Product {
         }
         let mut right = vec![T::Compute::ZERO; distinct.len()];
         let source = blocks::<T::Compute>(T::wrap(b), &distinct);
-        stage::spread(&mut right, &|start, out| source.read(start, out));
+        stage::spread(&mut right, 2.0 * stage::MOVE_NS, &|start, out| source.read(start, out));
         let mut places = Layout::contiguous(&distinct.shape);
         for (place, &step) in places.strides.iter_mut().zip(&self.b.strides[..outer]) {
             *place = if step == 0 { 0 } else { *place };
@@ -181,68 +198,132 @@ impl Product {
         });
     }
 
-    /// Row by row: sums of scaled rows of `b`, or inner products where its columns are the
-    /// contiguous ones.
+    /// A few rows at a time share each read of `b`: sums of scaled rows of it, or inner products
+    /// where its columns are the contiguous ones.
     fn rows<T: Stage>(&self, a: Slice<'_>, b: Slice<'_>, out: &mut [T])
     where
         T::Compute: Accumulate,
     {
-        let (m, k, n, level) = (self.m, self.k, self.n, simd::level());
+        let (m, k, n) = (self.m, self.k, self.n);
         let axes = self.b.ndim();
         let a = blocks::<T::Compute>(a, &self.a);
-        let inner = self.b.strides[axes - 2].unsigned_abs()
-            <= self.b.strides[axes - 1].unsigned_abs()
-            && n > 1
-            || n == 1;
+        let steps = [axes - 2, axes - 1].map(|axis| self.b.strides[axis].unsigned_abs());
+        let inner = steps[0] < steps[1] || n == 1;
         let order = if inner { [axes - 1, axes - 2] } else { [axes - 2, axes - 1] };
         let b = blocks::<T::Compute>(b, &permuted(&self.b, (0..axes - 2).chain(order)));
-        let dot = |row: usize, column: usize| {
-            let first = (row / m * n + column) * k;
-            let mut sum = T::Compute::ZERO;
-            for at in (0..k).step_by(BLOCK) {
-                let len = BLOCK.min(k - at);
-                with_block(&*a, row * k + at, len, |a| {
-                    with_block(&*b, first + at, len, |b| {
-                        sum = sum.sum(simd::dispatch(level, Dot(a, b)));
-                    });
-                });
-            }
-            sum
-        };
-        let combination = |row: usize, column: usize, out: &mut [T]| {
-            let mut sum = [T::Compute::ZERO; BLOCK];
-            let sum = &mut sum[..out.len()];
-            for at in (0..k).step_by(BLOCK) {
-                let len = BLOCK.min(k - at);
-                with_block(&*a, row * k + at, len, |a| {
-                    for (i, &factor) in a.iter().enumerate() {
-                        let start = (row / m * k + at + i) * n + column;
-                        with_block(&*b, start, sum.len(), |b| {
-                            simd::dispatch(level, Axpy(factor, b, sum));
-                        });
-                    }
-                });
-            }
-            stage::store(level, sum, out);
-        };
-        par::rows_mut(out, out.len(), 1, k as f64 / 8.0, |range, out| {
-            let mut done = 0;
-            while done < out.len() {
-                let (row, column) = ((range.start + done) / n, (range.start + done) % n);
-                let len = (n - column).min(out.len() - done).min(BLOCK);
-                let out = &mut out[done..done + len];
-                if inner {
-                    for (j, o) in out.iter_mut().enumerate() {
-                        *o = T::down(dot(row, column + j));
-                    }
-                } else {
-                    combination(row, column, out);
+        // A few rows are one task, which may itself be spread over columns.
+        let unit = if m <= FEW { m } else { 1 };
+        let unit_ns = (unit * k * n) as f64 / 8.0;
+        par::rows_mut(out, self.batch * m / unit, unit * n, unit_ns, |units, out| {
+            let (mut left, mut result) = (Vec::new(), Vec::new());
+            let (mut row, mut rest) = (units.start * unit, out);
+            while !rest.is_empty() {
+                let count = FEW.min(m - row % m).min(rest.len() / n);
+                let (now, later) = rest.split_at_mut(count * n);
+                left.resize(count * k, T::Compute::ZERO);
+                for (i, block) in left.chunks_mut(BLOCK).enumerate() {
+                    a.read(row * k + i * BLOCK, block);
                 }
-                done += len;
+                result.resize(count * n, T::Compute::ZERO);
+                let few = Few { left: &left, rows: count, k, n, first: row / m * k * n };
+                if inner {
+                    few.inner_products(&*b, &mut result);
+                } else {
+                    few.combinations(&*b, &mut result);
+                }
+                let (across, down) = if inner { (1, count) } else { (n, 1) };
+                for (i, line) in now.chunks_mut(n).enumerate() {
+                    for (j, o) in line.iter_mut().enumerate() {
+                        *o = T::down(result[i * across + j * down]);
+                    }
+                }
+                (row, rest) = (row + count, later);
             }
         });
     }
 }
+
+/// A few rows to be multiplied with a matrix whose elements begin at `first`.
+struct Few<'a, C> {
+    left: &'a [C],
+    rows: usize,
+    k: usize,
+    n: usize,
+    first: usize,
+}
+
+impl<C: Accumulate> Few<'_, C> {
+    /// With a matrix that is read column by column; results come column by column.
+    fn inner_products(&self, b: &dyn Blocks<C>, result: &mut [C]) {
+        let (k, level) = (self.k, simd::level());
+        result.fill(C::ZERO);
+        if k == 0 {
+            return;
+        }
+        let column_ns = 5.0 + (self.rows * k) as f64 / 16.0;
+        par::rows_mut(result, self.n, self.rows, column_ns, |columns, result| {
+            // Short columns are read several at a time.
+            let group = (BLOCK / k).max(1);
+            for (i, sums) in result.chunks_mut(group * self.rows).enumerate() {
+                let start = self.first + (columns.start + i * group) * k;
+                let count = sums.len() / self.rows;
+                for at in (0..k).step_by(BLOCK) {
+                    let len = BLOCK.min(k - at);
+                    with_block(b, start + at, count * len, |b| {
+                        let left = &self.left[at..];
+                        simd::dispatch(level, Dots { left, step: k, columns: b, len, sums });
+                    });
+                }
+            }
+        });
+    }
+
+    /// With a matrix that is read row by row; results come row by row. Threads take ranges of the
+    /// matrix' rows, which they read from end to end, and add up their sums in order.
+    fn combinations(&self, b: &dyn Blocks<C>, result: &mut [C]) {
+        let (size, level) = (result.len(), simd::level());
+        let pieces = par::pieces(self.k, size as f64 / 8.0);
+        if pieces == 1 {
+            return self.combination(level, b, 0..self.k, result);
+        }
+        let mut partial = vec![C::ZERO; pieces * size];
+        par::chunks_mut(&mut partial, size, |i, sums| {
+            self.combination(level, b, par::piece(self.k, pieces, i), sums);
+        });
+        result.fill(C::ZERO);
+        for sums in partial.chunks(size) {
+            simd::dispatch(level, Axpy(C::ONE, sums, result));
+        }
+    }
+
+    fn combination(
+        &self,
+        level: simd::Level,
+        b: &dyn Blocks<C>,
+        range: std::ops::Range<usize>,
+        sums: &mut [C],
+    ) {
+        sums.fill(C::ZERO);
+        for column in (0..self.n).step_by(WIDTH) {
+            let end = self.n.min(column + WIDTH);
+            for k in range.clone() {
+                for at in (column..end).step_by(BLOCK) {
+                    let len = BLOCK.min(end - at);
+                    with_block(b, self.first + k * self.n + at, len, |b| {
+                        for (row, sums) in sums.chunks_mut(self.n).enumerate() {
+                            let factor = self.left[row * self.k + k];
+                            simd::dispatch(level, Axpy(factor, b, &mut sums[at..at + len]));
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Columns of sums held at a time: long enough to read memory in long runs, short enough for the
+/// first-level cache.
+const WIDTH: usize = 4 * BLOCK;
 
 /// Rows of the left matrix converted at a time.
 const PANEL: usize = 256;
@@ -250,6 +331,7 @@ const PANEL: usize = 256;
 /// A compute type with a wrapping multiply-add.
 trait Accumulate: Compute {
     fn sum(self, b: Self) -> Self;
+    fn row_sum(row: &[Self]) -> Self;
     fn multiply_add<I: Isa>(self, a: Self, b: Self) -> Self;
 }
 
@@ -258,6 +340,8 @@ macro_rules! accumulate {
         impl Accumulate for $ty {
             #[inline(always)]
             fn sum(self, $b: Self) -> Self { let $s = self; $sum }
+            #[inline(always)]
+            fn row_sum(row: &[Self]) -> Self { row_sum(row) }
             #[inline(always)]
             fn multiply_add<I: Isa>(self, $a: Self, $b: Self) -> Self { let $s = self; $fma }
         }
@@ -274,33 +358,34 @@ accumulate! {
     Complex64: |s, a, b| s + b, s + a * b;
 }
 
-/// The inner product.
-struct Dot<'a, C>(&'a [C], &'a [C]);
+/// Adds the inner products of every row, `step` apart, with every column, `len` long.
+struct Dots<'a, C> {
+    left: &'a [C],
+    step: usize,
+    columns: &'a [C],
+    len: usize,
+    sums: &'a mut [C],
+}
 
-impl<C: Accumulate> Kernel for Dot<'_, C> {
-    type Output = C;
+impl<C: Accumulate> Kernel for Dots<'_, C> {
+    type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
-    fn run<I: Isa>(self) -> C {
-        const LANES: usize = 32;
-        let (a, a_rest) = self.0.as_chunks::<LANES>();
-        let (b, b_rest) = self.1.as_chunks::<LANES>();
-        let mut lanes = [C::ZERO; LANES];
-        for (a, b) in a.iter().zip(b) {
-            for l in 0..LANES {
-                lanes[l] = lanes[l].multiply_add::<I>(a[l], b[l]);
+    fn run<I: Isa>(self) {
+        let Dots { left, step, columns, len, sums } = self;
+        let rows = sums.len() / (columns.len() / len);
+        // Products first and their sum after is two simple loops, which compilers vectorise; in
+        // one loop with fused operations they see only scalars.
+        let mut products = [C::ZERO; BLOCK];
+        let products = &mut products[..len];
+        for (column, sums) in columns.chunks_exact(len).zip(sums.chunks_exact_mut(rows)) {
+            for (row, sum) in left.chunks(step).zip(sums) {
+                for ((p, &a), &b) in products.iter_mut().zip(&row[..len]).zip(column) {
+                    *p = C::ZERO.multiply_add::<I>(a, b);
+                }
+                *sum = sum.sum(C::row_sum(products));
             }
         }
-        for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-            *lane = lane.multiply_add::<I>(a, b);
-        }
-        let mut width = LANES / 2;
-        while width > 0 {
-            for l in 0..width {
-                lanes[l] = lanes[l].sum(lanes[l + width]);
-            }
-            width /= 2;
-        }
-        lanes[0]
     }
 }
 
@@ -309,6 +394,7 @@ struct Axpy<'a, C>(C, &'a [C], &'a mut [C]);
 
 impl<C: Accumulate> Kernel for Axpy<'_, C> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.2.iter_mut().zip(self.1) {

@@ -37,28 +37,34 @@ impl Kernel for Pairs<'_> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for (i, (low, high)) in self.low.iter_mut().zip(self.high).enumerate() {
-            let i = i as u32;
-            let words =
-                threefry(self.key, self.first.wrapping_add(i), self.partner.wrapping_add(i));
-            [*low, *high] = words;
+        let (mut i, mut j) = (self.first, self.partner);
+        for (low, high) in self.low.iter_mut().zip(self.high) {
+            [*low, *high] = threefry(self.key, i, j);
+            (i, j) = (i.wrapping_add(1), j.wrapping_add(1));
         }
     }
 }
 
-/// Threefry-2x32, 20 rounds.
+/// Threefry-2x32: 20 rounds, a key after every fourth.
 #[inline(always)]
 fn threefry(key: [u32; 2], x0: u32, x1: u32) -> [u32; 2] {
-    const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
-    let keys = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd1_1bda];
-    let (mut a, mut b) = (x0.wrapping_add(keys[0]), x1.wrapping_add(keys[1]));
-    for group in 0..5 {
-        for rotation in ROTATIONS[group % 2] {
-            a = a.wrapping_add(b);
-            b = b.rotate_left(rotation) ^ a;
-        }
-        a = a.wrapping_add(keys[(group + 1) % 3]);
-        b = b.wrapping_add(keys[(group + 2) % 3]).wrapping_add(group as u32 + 1);
-    }
-    [a, b]
+    let [k0, k1] = key;
+    let k2 = k0 ^ k1 ^ 0x1bd1_1bda;
+    let x = [x0.wrapping_add(k0), x1.wrapping_add(k1)];
+    let x = four_rounds(x, [13, 15, 26, 6], k1, k2.wrapping_add(1));
+    let x = four_rounds(x, [17, 29, 16, 24], k2, k0.wrapping_add(2));
+    let x = four_rounds(x, [13, 15, 26, 6], k0, k1.wrapping_add(3));
+    let x = four_rounds(x, [17, 29, 16, 24], k1, k2.wrapping_add(4));
+    four_rounds(x, [13, 15, 26, 6], k2, k0.wrapping_add(5))
+}
+
+#[inline(always)]
+fn four_rounds([a, b]: [u32; 2], rotations: [u32; 4], key0: u32, key1: u32) -> [u32; 2] {
+    let round = |[a, b]: [u32; 2], rotation: u32| {
+        let a = a.wrapping_add(b);
+        [a, b.rotate_left(rotation) ^ a]
+    };
+    let x = round(round([a, b], rotations[0]), rotations[1]);
+    let [a, b] = round(round(x, rotations[2]), rotations[3]);
+    [a.wrapping_add(key0), b.wrapping_add(key1)]
 }

@@ -51,6 +51,9 @@ const PAIR: usize = 2 * LANES;
 /// Bytes of sines and cosines that leave the first-level cache room for rows.
 const TABLE_BYTES: usize = 16 << 10;
 
+/// How far ahead rows are prefetched that will not be in a cache.
+const AHEAD_BYTES: usize = 4096;
+
 /// Turns `x`, of three axes or more with any strides and of a float dtype, into the row-major
 /// `out` of the same shape and dtype. Fast if the last axis has stride 1 and the dtype is not
 /// `float64`.
@@ -240,28 +243,47 @@ impl<E: LaneElement> Turn<'_, '_, E> {
         let mut table = vec![0.0; rows.len() * 2 * padded];
         let mut table_offset = None;
         let mut gathered = Vec::new();
-        let starts = call.times.starts(outer.start);
-        for (item, start) in outer.zip(starts) {
+        let len = call.features.len;
+        let step = call.times.stride;
+        let ahead = (AHEAD_BYTES / (len * size_of::<E>())).max(1);
+        let mut starts =
+            call.times.starts(outer.start).map(|s| s as isize + rows.start as isize * step);
+        let mut start = starts.next().unwrap_or(0);
+        for item in outer {
             let offset = call.offset(item);
             if table_offset != Some(offset) {
                 fill(l, call, offset as f32, rows.start, &mut table);
                 table_offset = Some(offset);
             }
-            let out = self.tile.part(item).chunks_exact_mut(call.features.len);
-            let mut at = start as isize + rows.start as isize * call.times.stride;
-            for (out, table) in out.zip(table.chunks_exact(2 * padded)) {
+            let next = starts.next().unwrap_or(0);
+            let out = self.tile.part(item).chunks_exact_mut(len);
+            for (t, (out, table)) in out.zip(table.chunks_exact(2 * padded)).enumerate() {
+                let at = start + t as isize * step;
+                if self.stream {
+                    let later = t + ahead;
+                    let later = if later < rows.len() {
+                        start + later as isize * step
+                    } else {
+                        next + (later - rows.len()) as isize * step
+                    };
+                    for line in (0..len).step_by(64 / size_of::<E>()) {
+                        l.prefetch(self.x, later as usize + line);
+                    }
+                }
                 let x = row(self.x, &call.features, at as usize, &mut gathered);
                 let (cos, sin) = table.split_at(padded);
                 let (x, x_rest) = x.split_at(dims);
                 let (y, y_rest) = out.split_at_mut(dims);
-                y_rest.copy_from_slice(x_rest);
+                if dims < len {
+                    y_rest.copy_from_slice(x_rest);
+                }
                 if TRADITIONAL {
                     turn_neighbours(l, x, cos, sin, y, self.stream);
                 } else {
                     turn_halves(l, x, cos, sin, y, self.stream);
                 }
-                at += call.times.stride;
             }
+            start = next;
         }
         if self.stream {
             l.fence();
@@ -310,7 +332,10 @@ fn turn_halves<L: Lanes, E: LaneElement>(
         store_pair(l, [a1, b1], y1, stream);
         store_pair(l, [a2, b2], y2, stream);
     }
-    let done = half - half % PAIR;
+    if x1_end.is_empty() {
+        return;
+    }
+    let done = half - x1_end.len();
     let angles = cos[done..].chunks(LANES).zip(sin[done..].chunks(LANES));
     let xs = x1_end.chunks(LANES).zip(x2_end.chunks(LANES));
     let ys = y1_end.chunks_mut(LANES).zip(y2_end.chunks_mut(LANES));

@@ -5,7 +5,7 @@
 
 use bytemuck::Pod;
 
-use crate::data::{Complex64, Element, Layout, Shape, Slice, SliceMut, Strides, bf16, f16};
+use crate::data::{Complex64, Dtype, Element, Layout, Shape, Slice, SliceMut, Strides, bf16, f16};
 use crate::simd::{self, Isa, Kernel, Level};
 use crate::{Bool, par};
 
@@ -42,8 +42,8 @@ pub(crate) use with_bits;
 /// Elements staged at a time.
 pub(crate) const BLOCK: usize = 1024;
 
-/// Fewer elements than this are not worth another thread.
-pub(crate) const GRAIN: usize = 1 << 15;
+/// About the time that an element takes which is only moved or added, in nanoseconds.
+pub(crate) const MOVE_NS: f64 = 0.15;
 
 /// A dtype and the type its arithmetic happens in.
 pub(crate) trait Stage: Element {
@@ -61,10 +61,19 @@ pub(crate) trait Compute: Stage<Compute = Self> + PartialEq {
     const ZERO: Self;
     /// One (and true).
     const ONE: Self;
+    /// Whether loops over it are worth compiling for 512-bit registers, see [`Kernel::WIDE`].
+    const WIDE: bool = matches!(Self::DTYPE, Dtype::F32 | Dtype::F64);
 
     /// Converts a slice of a compute type. Floats become integers by truncation, saturating, NaN
     /// as 0; integers wrap; complex numbers lose their imaginary part.
     fn cast(from: Slice<'_>, out: &mut [Self]);
+
+    /// Whether it, or one of its parts, is NaN.
+    #[inline(always)]
+    #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+    fn is_nan(self) -> bool {
+        self != self
+    }
 
     /// Whether it counts as true.
     #[inline(always)]
@@ -184,6 +193,7 @@ struct Load<'a, T: Stage>(&'a [T], &'a mut [T::Compute]);
 
 impl<T: Stage> Kernel for Load<'_, T> {
     type Output = ();
+    const WIDE: bool = T::Compute::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (o, &x) in self.1.iter_mut().zip(self.0) {
@@ -196,6 +206,7 @@ struct Store<'a, T: Stage>(&'a [T::Compute], &'a mut [T]);
 
 impl<T: Stage> Kernel for Store<'_, T> {
     type Output = ();
+    const WIDE: bool = T::Compute::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (o, &x) in self.1.iter_mut().zip(self.0) {
@@ -230,7 +241,28 @@ pub(crate) trait Blocks<C>: Sync {
 
 /// The elements of `x` at `layout`, converted to `C`.
 pub(crate) fn blocks<'a, C: Compute>(x: Slice<'a>, layout: &Layout) -> Box<dyn Blocks<C> + 'a> {
-    with_dtype!(x.dtype(), T => Box::new(View::<T>::new(typed(x), layout)))
+    with_dtype!(x.dtype(), T => {
+        let view = View::<T>::new(typed(x), layout);
+        if view.layout.strides.as_slice() == [0] && !view.layout.is_empty() {
+            let mut block = vec![C::ZERO; view.layout.len().min(BLOCK)];
+            view.read(0, &mut block);
+            return Box::new(Uniform(block));
+        }
+        Box::new(view)
+    })
+}
+
+/// A block of an array whose elements are all the same.
+struct Uniform<C>(Vec<C>);
+
+impl<C: Compute> Blocks<C> for Uniform<C> {
+    fn direct(&self, _start: usize, len: usize) -> Option<&[C]> {
+        self.0.get(..len)
+    }
+
+    fn read(&self, _start: usize, out: &mut [C]) {
+        out.fill(self.0[0]);
+    }
 }
 
 /// Calls `f` with elements `start..start + len` of `x`, staged if they have to be. `len` is at
@@ -412,10 +444,15 @@ pub(crate) fn permuted(layout: &Layout, axes: impl Iterator<Item = usize> + Clon
 }
 
 /// Writes an output block by block: `body(start, block)` computes elements from `start` on, for
-/// blocks of at most [`BLOCK`] elements, on as many threads as the output is worth.
-pub(crate) fn emit<U: Stage>(out: &mut [U], body: &(dyn Fn(usize, &mut [U::Compute]) + Sync)) {
+/// blocks of at most [`BLOCK`] elements. An element takes about `item_ns` nanoseconds, which
+/// decides on how many threads the work is spread.
+pub(crate) fn emit<U: Stage>(
+    out: &mut [U],
+    item_ns: f64,
+    body: &(dyn Fn(usize, &mut [U::Compute]) + Sync),
+) {
     let level = simd::level();
-    spread(out, &|start, out| match U::Compute::unwrap_mut(U::wrap_mut(out)) {
+    spread(out, item_ns, &|start, out| match U::Compute::unwrap_mut(U::wrap_mut(out)) {
         Some(out) => body(start, out),
         None => {
             let mut buffer = [U::Compute::ZERO; BLOCK];
@@ -426,17 +463,15 @@ pub(crate) fn emit<U: Stage>(out: &mut [U], body: &(dyn Fn(usize, &mut [U::Compu
     });
 }
 
-/// Calls `body(start, block)` for blocks of at most [`BLOCK`] elements of `out`, on as many
-/// threads as it is worth.
-pub(crate) fn spread<U: Send>(out: &mut [U], body: &(dyn Fn(usize, &mut [U]) + Sync)) {
-    let serial = |from: usize, out: &mut [U]| {
+/// Calls `body(start, block)` for blocks of at most [`BLOCK`] elements of `out`, as [`emit`].
+pub(crate) fn spread<U: Send>(
+    out: &mut [U],
+    item_ns: f64,
+    body: &(dyn Fn(usize, &mut [U]) + Sync),
+) {
+    par::rows_mut(out, out.len(), 1, item_ns, |range, out| {
         for (i, block) in out.chunks_mut(BLOCK).enumerate() {
-            body(from + i * BLOCK, block);
+            body(range.start + i * BLOCK, block);
         }
-    };
-    if out.len() < 2 * GRAIN || par::threads() == 1 {
-        return serial(0, out);
-    }
-    let chunk = out.len().div_ceil(4 * par::threads()).max(GRAIN).next_multiple_of(BLOCK);
-    par::chunks_mut(out, chunk, |i, out| serial(i * chunk, out));
+    });
 }

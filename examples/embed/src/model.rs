@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use anymetal::fast::{AttentionOptions, Mask, layer_norm, scaled_dot_product_attention};
 use anymetal::{Array, Dtype, ops};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Attention heads of all-MiniLM-L6-v2.
@@ -11,7 +11,7 @@ pub(crate) const MINILM_HEADS: usize = 12;
 
 /// The model's weights by their names in the file.
 pub(crate) struct Model {
-    weights: HashMap<String, Array>,
+    weights: BTreeMap<String, Array>,
     heads: usize,
     layers: usize,
 }
@@ -19,11 +19,11 @@ pub(crate) struct Model {
 impl Model {
     /// Reads a safetensors file.
     pub(crate) fn load(path: &Path, heads: usize) -> Result<Self> {
-        Self::new(anymetal::io::load_safetensors(path)?, heads)
+        Self::new(anymetal::io::load_safetensors(path)?.arrays, heads)
     }
 
     /// From named weights.
-    pub(crate) fn new(weights: HashMap<String, Array>, heads: usize) -> Result<Self> {
+    pub(crate) fn new(weights: BTreeMap<String, Array>, heads: usize) -> Result<Self> {
         let layer = |n: &usize| weights.contains_key(&format!("{}.output.dense.weight", name(*n)));
         let layers = (0..).take_while(layer).count();
         ensure!(layers > 0, "no encoder layers among {} weights", weights.len());
@@ -45,10 +45,10 @@ impl Model {
         let real = Array::from_slice(&real, &shape)?;
         let tokens = self.encode(&ids, &real)?;
         let kept = real.astype(Dtype::F32)?.expand_dims(&[-1])?;
-        let sum = (tokens * &kept)?.sum(1, false)?;
-        let mean = (sum / kept.sum(1, false)?)?;
+        let sum = (&tokens * &kept)?.sum(1, false)?;
+        let mean = (&sum / &kept.sum(1, false)?)?;
         let length = mean.square()?.sum(-1, true)?.sqrt()?;
-        let embeddings = (mean / length)?.to_vec::<f32>()?;
+        let embeddings = (&mean / &length)?.to_vec::<f32>()?;
         let width = self.weight("embeddings.LayerNorm.bias")?.size();
         Ok(embeddings.chunks(width).map(<[f32]>::to_vec).collect())
     }
@@ -64,17 +64,17 @@ impl Model {
         let first = ops::arange(0.0, 1.0, 1.0, Dtype::I32)?;
         let kind = self.weight("embeddings.token_type_embeddings.weight")?;
         let kind = ops::take(kind, &first, Some(0))?;
-        let x = ((words + positions)? + kind)?;
+        let x = (&(&words + &positions)? + &kind)?;
         let mut x = self.norm(&x, "embeddings.LayerNorm")?;
         // Nobody attends to padding.
         let mask = real.reshape(&[rows as isize, 1, 1, tokens as isize])?;
         for layer in 0..self.layers {
             let name = name(layer);
             let attended = self.attend(&x, &mask, &name)?;
-            x = self.norm(&(x + attended)?, &format!("{name}.attention.output.LayerNorm"))?;
+            x = self.norm(&(&x + &attended)?, &format!("{name}.attention.output.LayerNorm"))?;
             let wide = gelu(&self.linear(&x, &format!("{name}.intermediate.dense"))?)?;
             let narrow = self.linear(&wide, &format!("{name}.output.dense"))?;
-            x = self.norm(&(x + narrow)?, &format!("{name}.output.LayerNorm"))?;
+            x = self.norm(&(&x + &narrow)?, &format!("{name}.output.LayerNorm"))?;
         }
         Ok(x)
     }
@@ -87,7 +87,7 @@ impl Model {
         };
         let (q, k, v) = (heads("query")?, heads("key")?, heads("value")?);
         let scale = 1.0 / (q.shape()[3] as f32).sqrt();
-        let options = AttentionOptions { mask: Mask::Array(mask.clone()), ..Default::default() };
+        let options = AttentionOptions { mask: Mask::Array(mask), ..Default::default() };
         let seen = scaled_dot_product_attention(&q, &k, &v, scale, &options)?;
         let seen = ops::flatten(&seen.swapaxes(1, 2)?, -2, -1)?;
         self.linear(&seen, &format!("{name}.attention.output.dense"))
@@ -95,7 +95,7 @@ impl Model {
 
     fn linear(&self, x: &Array, name: &str) -> Result<Array> {
         let weight = self.weight(&format!("{name}.weight"))?.t();
-        Ok((x.matmul(&weight)? + self.weight(&format!("{name}.bias"))?)?)
+        Ok((&x.matmul(&weight)? + self.weight(&format!("{name}.bias"))?)?)
     }
 
     fn norm(&self, x: &Array, name: &str) -> Result<Array> {
@@ -115,6 +115,6 @@ fn name(layer: usize) -> String {
 
 /// The exact Gaussian error linear unit.
 fn gelu(x: &Array) -> Result<Array> {
-    let inner = ((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)?;
-    Ok(((x * 0.5)? * inner)?)
+    let inner = (&(x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)?;
+    Ok((&(x * 0.5)? * &inner)?)
 }

@@ -4,15 +4,15 @@ use crate::model::{MINILM_HEADS, Model};
 use crate::tokenizer::Tokenizer;
 use crate::{LIMIT, fetch};
 use anymetal::Array;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
 }
 
-fn load(name: &str) -> HashMap<String, Array> {
-    anymetal::io::load_safetensors(fixture(name)).expect("the fixture can be read")
+fn load(name: &str) -> BTreeMap<String, Array> {
+    anymetal::io::load_safetensors(fixture(name)).expect("the fixture can be read").arrays
 }
 
 /// The identifiers of a padded fixture, without the padding.

@@ -3,11 +3,16 @@
 //! Inputs are strided views (zero and negative strides included) unless a variant says otherwise;
 //! outputs are fresh and row-major.
 
+#[cfg(feature = "metal-kernels")]
+use std::sync::Arc;
+
 use anymetal_kernels::elementwise::{BinaryOp, UnaryOp};
 use anymetal_kernels::index::ScatterOp;
 use anymetal_kernels::reduce::{ArgOp, ReduceOp};
 
 use crate::Layout;
+#[cfg(feature = "metal-kernels")]
+use crate::fast::KernelLaunch;
 
 /// A launch.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +121,9 @@ pub enum Primitive {
     /// `[q, k, v]` and what the description announces, to the output and, if it is asked for, the
     /// log-sum-exp of every row.
     Attention(AttentionSpec),
+    /// A custom kernel over its inputs, which have no negative strides.
+    #[cfg(feature = "metal-kernels")]
+    Kernel(Arc<KernelLaunch>),
 }
 
 /// A fused attention launch.

@@ -6,6 +6,8 @@
 
 mod attention;
 mod layer_norm;
+#[cfg(feature = "metal-kernels")]
+mod metal_kernel;
 mod rms_norm;
 mod rope;
 
@@ -14,6 +16,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use attention::{AttentionOptions, EmptyRows, Mask, scaled_dot_product_attention};
 pub use layer_norm::layer_norm;
+#[cfg(feature = "metal-kernels")]
+pub(crate) use metal_kernel::KernelLaunch;
+#[cfg(feature = "metal-kernels")]
+pub use metal_kernel::{
+    Bounds, KernelBuilder, KernelCall, KernelWarning, MathMode, MetalKernel, TemplateArgument,
+    metal_kernel, on_kernel_warning,
+};
 pub use rms_norm::rms_norm;
 pub use rope::{RopeOptions, rope};
 

@@ -1,6 +1,6 @@
 //! Attention of few query rows, as in decoding: bound by reading keys and values.
 
-use super::finish::Softmax;
+use super::finish::{Emit, Softmax};
 use super::mask::{Additive, Buffers, MaskRows};
 use super::problem::Problem;
 use super::run::Task;
@@ -19,7 +19,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
     s: S,
     problem: &Problem<'_, E>,
     task: Task,
-    emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T]),
+    emit: &mut Emit<'_, S::T>,
 ) {
     let rows = task.rows.len().next_power_of_two();
     let (depth, columns) = (problem.depth, problem.columns);

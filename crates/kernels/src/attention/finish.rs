@@ -26,6 +26,9 @@ impl<T: Real> Softmax<T> {
     }
 }
 
+/// Takes a row's number, softmax and weighted sum of values.
+pub(super) type Emit<'a, T> = dyn FnMut(usize, Softmax<T>, &[T]) + 'a;
+
 /// Writes a result: `row` divided by the sum. Returns the log-sum-exp.
 pub(super) fn finish_row<S: Simd, E: Source<S::T>>(
     s: S,

@@ -1,11 +1,11 @@
 //! Attention of many query rows: bound by arithmetic.
 //!
-//! A task's rows are cut into groups of `MAX_VECTORS` vectors, one row per lane. Blocks of keys
+//! A task's rows are cut into groups of `VECTORS` vectors, one row per lane. Blocks of keys
 //! are the outer loop, so that a block that had to be converted serves all groups.
 
 use std::ops::Range;
 
-use super::finish::Softmax;
+use super::finish::{Emit, Softmax};
 use super::mask::{Additive, Buffers, MaskRows};
 use super::problem::Problem;
 use super::run::Task;
@@ -13,8 +13,8 @@ use super::scratch::{self, Scratch};
 use crate::data::{Element, bf16};
 use crate::par;
 use crate::simd::attention::{
-    Exponentials, MAX_VECTORS, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values,
-    apply_values, convert_rows, exponentials, interleave_rows, mask_scores, scores, transpose_rows,
+    Exponentials, MaskTile, Panel, RUN, Real, Rows, Scores, Simd, Source, Values, apply_values,
+    convert_rows, exponentials, interleave_rows, mask_scores, scores, transpose_rows,
 };
 
 /// Keys per block: a group's scores should stay in the first-level cache.
@@ -44,9 +44,9 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
     s: S,
     problem: &Problem<'_, E>,
     task: Task,
-    emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T]),
+    emit: &mut Emit<'_, S::T>,
 ) {
-    let most = MAX_VECTORS * S::LANES;
+    let most = S::VECTORS * S::LANES;
     let depth = units::<S>(problem.depth);
     let depth_padded = depth.next_multiple_of(S::LANES);
     let columns = problem.columns.next_multiple_of(S::LANES.max(RUN));
@@ -205,7 +205,7 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
 }
 
 fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize>) -> Vec<Group> {
-    let most = MAX_VECTORS * S::LANES;
+    let most = S::VECTORS * S::LANES;
     (rows.clone().step_by(most).enumerate())
         .map(|(n, start)| {
             let rows = start..(start + most).min(rows.end);

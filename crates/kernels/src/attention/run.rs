@@ -1,12 +1,12 @@
 //! How an attention is cut into tasks.
 
-use super::finish::{Softmax, finish_row};
+use super::finish::{Emit, Softmax, finish_row};
 use super::mask::Additive;
 use super::problem::Problem;
 use super::{few, many};
 use crate::data::Layout;
 use crate::par;
-use crate::simd::attention::{MAX_VECTORS, Real, RowBlocks, RowWriter, Simd, Source, few_columns};
+use crate::simd::attention::{Real, RowBlocks, RowWriter, Simd, Source, few_columns};
 
 /// Tasks per thread that even out a thread that comes late or meets cheaper tasks.
 const TASKS_PER_THREAD: usize = 4;
@@ -55,27 +55,26 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     let lse_layout = Layout::contiguous(&[problem.batches, problem.query_heads, length, 1]);
     let lse = lse.as_mut().map(|lse| RowWriter::new(lse, &lse_layout, blocks));
     let out = RowWriter::new(out, out_layout, blocks);
-    let compute = |task: Task, emit: &mut dyn FnMut(usize, Softmax<S::T>, &[S::T])| {
+    let compute = |task: Task, emit: &mut Emit<'_, S::T>| {
         if few { few::task(s, problem, task, emit) } else { many::task(s, problem, task, emit) }
     };
-    let finish =
-        |block: usize, rows: &mut dyn FnMut(&mut dyn FnMut(usize, Softmax<S::T>, &[S::T]))| {
-            let (group, _) = blocks.get(block);
-            let mut out = out.claim(block);
-            let mut lse = lse.as_ref().map(|lse| lse.claim(block));
-            rows(&mut |row, softmax, sums| {
-                let sink = problem.options.sinks.map(|sinks| sinks[problem.place(group, row)[1]]);
-                let value = if problem.keys == 0 {
-                    out.row(row).fill(E::put(S::T::ZERO));
-                    sink.unwrap_or(f32::NEG_INFINITY)
-                } else {
-                    finish_row(s, softmax, sums, sink, problem.options.empty_rows, out.row(row))
-                };
-                if let Some(lse) = &mut lse {
-                    lse.row(row)[0] = value;
-                }
-            });
-        };
+    let finish = |block: usize, rows: &mut dyn FnMut(&mut Emit<'_, S::T>)| {
+        let (group, _) = blocks.get(block);
+        let mut out = out.claim(block);
+        let mut lse = lse.as_ref().map(|lse| lse.claim(block));
+        rows(&mut |row, softmax, sums| {
+            let sink = problem.options.sinks.map(|sinks| sinks[problem.place(group, row)[1]]);
+            let value = if problem.keys == 0 {
+                out.row(row).fill(E::put(S::T::ZERO));
+                sink.unwrap_or(f32::NEG_INFINITY)
+            } else {
+                finish_row(s, softmax, sums, sink, problem.options.empty_rows, out.row(row))
+            };
+            if let Some(lse) = &mut lse {
+                lse.row(row)[0] = value;
+            }
+        });
+    };
 
     if splits == 1 {
         par::run(blocks.count(), |t| {
@@ -138,7 +137,7 @@ where
 /// Rows per block: whole groups of vectors, as many as fit the cache, fewer if that leaves
 /// threads without work.
 fn block_rows<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, threads: usize) -> usize {
-    let group = MAX_VECTORS * S::LANES;
+    let group = S::VECTORS * S::LANES;
     let row_bytes = (problem.depth + problem.columns).max(1) * size_of::<S::T>();
     let fitting = (BLOCK_BYTES / row_bytes).clamp(group, 16 * group);
     let rows = problem.heads() * problem.queries;

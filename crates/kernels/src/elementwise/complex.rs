@@ -1,7 +1,7 @@
 //! Operations on `Complex64`. Transcendental functions are computed in double precision and
 //! rounded once.
 
-use super::map::{Map1, Map2, map1, map2, table1, table2};
+use super::map::{Map1, Map2, portable1, portable2, table1, table2};
 use super::{Arithmetic, BinaryOp, Loop1, Loop2, UnaryOp};
 use crate::Bool;
 use crate::data::Complex64;
@@ -12,7 +12,7 @@ type Wide = num_complex::Complex<f64>;
 
 impl Arithmetic for Complex64 {
     fn unary(op: UnaryOp) -> Option<Loop1<Self, Self>> {
-        table1!(op, <T: Number> -> T, |I, x| {
+        table1!(op, portable1, <T: Number> -> T, |I, x| {
             Neg => T::from(-x.number()),
             Sign => x.wide(|z| if z == Wide::ZERO { z } else { z / z.norm() }),
             Square => T::from(x.number() * x.number()),
@@ -47,7 +47,7 @@ impl Arithmetic for Complex64 {
     }
 
     fn unary_predicate(op: UnaryOp) -> Option<Loop1<Self, Bool>> {
-        table1!(op, <T: Number> -> Bool, |I, x| {
+        table1!(op, portable1, <T: Number> -> Bool, |I, x| {
             LogicalNot => Bool::from(x == T::ZERO),
             IsNan => Bool::from(x.number().is_nan()),
             IsInf => Bool::from(x.number().re.is_infinite() || x.number().im.is_infinite()),
@@ -58,20 +58,20 @@ impl Arithmetic for Complex64 {
     }
 
     fn binary(op: BinaryOp) -> Option<Loop2<Self, Self>> {
-        table2!(op, <T: Number> -> T, |I, a, b| {
+        table2!(op, portable2, <T: Number> -> T, |I, a, b| {
             Add => T::from(a.number() + b.number()),
             Subtract => T::from(a.number() - b.number()),
             Multiply => T::from(a.number() * b.number()),
             Divide => a.wide(|z| z / b.as_wide()),
             Power => a.wide(|z| power(z, b.as_wide())),
-            Maximum => if less(b, a) || a != a { a } else { b },
-            Minimum => if less(a, b) || a != a { a } else { b },
+            Maximum => if less(b, a) || a.is_nan() { a } else { b },
+            Minimum => if less(a, b) || a.is_nan() { a } else { b },
             LogAddExp => a.wide(|z| log_add_exp(z, b.as_wide())),
         })
     }
 
     fn binary_predicate(op: BinaryOp) -> Option<Loop2<Self, Bool>> {
-        table2!(op, <T: Number> -> Bool, |I, a, b| {
+        table2!(op, portable2, <T: Number> -> Bool, |I, a, b| {
             Equal => Bool::from(a == b),
             NotEqual => Bool::from(a != b),
             NanEqual => Bool::from(a == b || (a.number().is_nan() && b.number().is_nan())),
@@ -87,12 +87,12 @@ impl Arithmetic for Complex64 {
 
 /// The real-valued operations: magnitude and parts.
 pub(super) fn part(op: UnaryOp) -> Loop1<Complex64, f32> {
-    let row: Option<Loop1<Complex64, f32>> = table1!(op, <T: Number> -> f32, |I, x| {
+    let row: Option<Loop1<Complex64, f32>> = table1!(op, portable1, <T: Number> -> f32, |I, x| {
         Abs => x.as_wide().norm() as f32,
         Real => x.number().re,
         Imag => x.number().im,
     });
-    row.unwrap_or(map1::<NotAPart, _, _>)
+    row.unwrap_or(portable1::<NotAPart, _, _>)
 }
 
 struct NotAPart;

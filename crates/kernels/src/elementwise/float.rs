@@ -1,6 +1,6 @@
 //! Operations on `f32` and `f64`.
 
-use super::map::{Map1, Map2, map1, map2, table1, table2};
+use super::map::{Map1, Map2, map1, map2, portable1, portable2, table1, table2};
 use super::math::{LARGE_ANGLE, Math};
 use super::{Arithmetic, BinaryOp, Loop1, Loop2, UnaryOp};
 use crate::Bool;
@@ -42,7 +42,7 @@ impl Arithmetic for f64 {
 }
 
 fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
-    table1!(op, <T: Math> -> T, |I, x| {
+    let arithmetic: Option<Loop1<F, F>> = table1!(op, map1, <T: Math> -> T, |I, x| {
         Neg => -x,
         Abs => x.abs(),
         Sign => if x > T::ZERO { T::ONE } else if x < T::ZERO { -T::ONE } else { x + T::ZERO },
@@ -50,6 +50,14 @@ fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
         Sqrt => x.sqrt(),
         Rsqrt => T::ONE / x.sqrt(),
         Reciprocal => T::ONE / x,
+        Floor => x.floor(),
+        Ceil => x.ceil(),
+        Round => x.round_even(),
+        Conjugate => x,
+        Real => x,
+        Imag => T::ZERO,
+    });
+    arithmetic.or(table1!(op, function1, <T: Math> -> T, |I, x| {
         Exp => x.exp::<I>(),
         Expm1 => x.expm1::<I>(),
         Log => x.ln::<I>(),
@@ -71,19 +79,27 @@ fn unary<F: Math>(op: UnaryOp) -> Option<Loop1<F, F>> {
         Erf => x.erf::<I>(),
         ErfInv => x.erfinv::<I>(),
         Sigmoid => x.sigmoid::<I>(),
-        Floor => x.floor(),
-        Ceil => x.ceil(),
-        Round => x.round_even(),
-        Conjugate => x,
-        Real => x,
-        Imag => x - x,
-    })
+    }))
+}
+
+/// A loop of a function, compiled once if it is a call of the standard library's.
+fn function1<K: Map1<C, V>, C: Math, V>(level: Level, x: &[C], out: &mut [V]) {
+    if C::VECTORISED { map1::<K, C, V>(level, x, out) } else { portable1::<K, C, V>(level, x, out) }
+}
+
+/// The same for two arguments.
+fn function2<K: Map2<C, V>, C: Math, V>(level: Level, a: &[C], b: &[C], out: &mut [V]) {
+    if C::VECTORISED {
+        map2::<K, C, V>(level, a, b, out);
+    } else {
+        portable2::<K, C, V>(level, a, b, out);
+    }
 }
 
 fn unary_predicate<F: Math>(op: UnaryOp) -> Option<Loop1<F, Bool>> {
-    table1!(op, <T: Math> -> Bool, |I, x| {
+    table1!(op, map1, <T: Math> -> Bool, |I, x| {
         LogicalNot => Bool::from(x == T::ZERO),
-        IsNan => Bool::from(x != x),
+        IsNan => Bool::from(x.is_nan()),
         IsInf => Bool::from(x.abs() == T::INFINITY),
         IsFinite => Bool::from(x.abs() < T::INFINITY),
         IsNegInf => Bool::from(x == -T::INFINITY),
@@ -92,26 +108,30 @@ fn unary_predicate<F: Math>(op: UnaryOp) -> Option<Loop1<F, Bool>> {
 }
 
 fn binary<F: Math>(op: BinaryOp) -> Option<Loop2<F, F>> {
-    table2!(op, <T: Math> -> T, |I, a, b| {
+    let arithmetic: Option<Loop2<F, F>> = table2!(op, map2, <T: Math> -> T, |I, a, b| {
         Add => a + b,
         Subtract => a - b,
         Multiply => a * b,
         Divide => a / b,
         FloorDivide => (a / b).floor(),
-        Remainder => remainder(a, b),
+        Maximum => if a > b || a.is_nan() { a } else { b },
+        Minimum => if a < b || a.is_nan() { a } else { b },
+    });
+    let functions: Option<Loop2<F, F>> = table2!(op, function2, <T: Math> -> T, |I, a, b| {
         Power => a.power::<I>(b),
-        Maximum => if a > b || a != a { a } else { b },
-        Minimum => if a < b || a != a { a } else { b },
         LogAddExp => log_add_exp::<I, T>(a, b),
         Atan2 => a.atan2::<I>(b),
-    })
+    });
+    arithmetic.or(functions).or(table2!(op, portable2, <T: Math> -> T, |I, a, b| {
+        Remainder => remainder(a, b),
+    }))
 }
 
 fn binary_predicate<F: Math>(op: BinaryOp) -> Option<Loop2<F, Bool>> {
-    table2!(op, <T: Math> -> Bool, |I, a, b| {
+    table2!(op, map2, <T: Math> -> Bool, |I, a, b| {
         Equal => Bool::from(a == b),
         NotEqual => Bool::from(a != b),
-        NanEqual => Bool::from(a == b || (a != a && b != b)),
+        NanEqual => Bool::from(a == b || (a.is_nan() && b.is_nan())),
         Less => Bool::from(a < b),
         LessEqual => Bool::from(a <= b),
         Greater => Bool::from(a > b),
@@ -144,8 +164,8 @@ fn remainder<T: Math>(a: T, b: T) -> T {
 
 #[inline(always)]
 fn log_add_exp<I: Isa, T: Math>(a: T, b: T) -> T {
-    let high = if a > b || a != a { a } else { b };
-    let low = if a < b || a != a { a } else { b };
+    let high = if a > b || a.is_nan() { a } else { b };
+    let low = if a < b || a.is_nan() { a } else { b };
     // Equal infinities must not be subtracted, and an infinite maximum is the result.
     let gap = if low == high { T::ZERO } else { low - high };
     let sum = high + gap.exp::<I>().log1p::<I>();

@@ -1,6 +1,6 @@
 //! Operations on integers (and on bool, which is computed as 0 and 1 in `u32`).
 
-use super::map::{Map1, Map2, map1, map2, table1, table2};
+use super::map::{Map1, Map2, map1, map2, portable1, portable2, table1, table2};
 use super::{Arithmetic, BinaryOp, Loop1, Loop2, UnaryOp};
 use crate::Bool;
 use crate::simd::Isa;
@@ -110,7 +110,7 @@ integer! {
 }
 
 fn unary<N: Integer>(op: UnaryOp) -> Option<Loop1<N, N>> {
-    table1!(op, <T: Integer> -> T, |I, x| {
+    table1!(op, map1, <T: Integer> -> T, |I, x| {
         Neg => T::ZERO.wrapping_sub(x),
         Abs => x.wrapping_abs(),
         Sign => x.signum(),
@@ -121,29 +121,31 @@ fn unary<N: Integer>(op: UnaryOp) -> Option<Loop1<N, N>> {
         BitwiseInvert => x.xor(T::ZERO.wrapping_sub(T::ONE)),
         Conjugate => x,
         Real => x,
-        Imag => x.xor(x),
+        Imag => T::ZERO,
     })
 }
 
 fn unary_predicate<N: Integer>(op: UnaryOp) -> Option<Loop1<N, Bool>> {
-    table1!(op, <T: Integer> -> Bool, |I, x| {
+    table1!(op, portable1, <T: Integer> -> Bool, |I, x| {
         LogicalNot => Bool::from(x == T::ZERO),
-        IsNan => Bool::from(x != x),
-        IsInf => Bool::from(x != x),
-        IsFinite => Bool::from(x == x),
-        IsNegInf => Bool::from(x != x),
-        IsPosInf => Bool::from(x != x),
+        IsNan => Bool(0),
+        IsInf => Bool(0),
+        IsFinite => Bool(1),
+        IsNegInf => Bool(0),
+        IsPosInf => Bool(0),
     })
 }
 
 fn binary<N: Integer>(op: BinaryOp) -> Option<Loop2<N, N>> {
-    table2!(op, <T: Integer> -> T, |I, a, b| {
-        Add => a.wrapping_add(b),
-        Subtract => a.wrapping_sub(b),
-        Multiply => a.wrapping_mul(b),
+    let slow: Option<Loop2<N, N>> = table2!(op, portable2, <T: Integer> -> T, |I, a, b| {
         FloorDivide => a.floor_div(b),
         Remainder => a.floor_mod(b),
         Power => a.power(b),
+    });
+    slow.or(table2!(op, map2, <T: Integer> -> T, |I, a, b| {
+        Add => a.wrapping_add(b),
+        Subtract => a.wrapping_sub(b),
+        Multiply => a.wrapping_mul(b),
         Maximum => a.max(b),
         Minimum => a.min(b),
         BitwiseAnd => a.and(b),
@@ -151,11 +153,11 @@ fn binary<N: Integer>(op: BinaryOp) -> Option<Loop2<N, N>> {
         BitwiseXor => a.xor(b),
         LeftShift => a.shl(b, T::BITS),
         RightShift => a.shr(b, T::BITS),
-    })
+    }))
 }
 
 fn binary_predicate<N: Integer>(op: BinaryOp) -> Option<Loop2<N, Bool>> {
-    table2!(op, <T: Integer> -> Bool, |I, a, b| {
+    table2!(op, map2, <T: Integer> -> Bool, |I, a, b| {
         Equal => Bool::from(a == b),
         NotEqual => Bool::from(a != b),
         NanEqual => Bool::from(a == b),

@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crate::simd::{Isa, Kernel, Level, dispatch};
+use crate::simd::{Isa, Kernel, Level, Plain, dispatch};
+use crate::stage::Compute;
 
 /// An operation on one element; `call` is `#[inline(always)]`.
 pub(super) trait Map1<C, V> {
@@ -16,8 +17,9 @@ pub(super) trait Map2<C, V> {
 
 struct Loop1<'a, K, C, V>(&'a [C], &'a mut [V], PhantomData<K>);
 
-impl<K: Map1<C, V>, C: Copy, V> Kernel for Loop1<'_, K, C, V> {
+impl<K: Map1<C, V>, C: Compute, V> Kernel for Loop1<'_, K, C, V> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (o, &x) in self.1.iter_mut().zip(self.0) {
@@ -27,14 +29,20 @@ impl<K: Map1<C, V>, C: Copy, V> Kernel for Loop1<'_, K, C, V> {
 }
 
 /// `out[i] = K(x[i])`.
-pub(super) fn map1<K: Map1<C, V>, C: Copy, V>(level: Level, x: &[C], out: &mut [V]) {
+pub(super) fn map1<K: Map1<C, V>, C: Compute, V>(level: Level, x: &[C], out: &mut [V]) {
     dispatch(level, Loop1::<K, C, V>(x, out, PhantomData));
+}
+
+/// The same, compiled once: for what gains nothing from wider registers.
+pub(super) fn portable1<K: Map1<C, V>, C: Compute, V>(_level: Level, x: &[C], out: &mut [V]) {
+    Loop1::<K, C, V>(x, out, PhantomData).run::<Plain>();
 }
 
 struct Loop2<'a, K, C, V>(&'a [C], &'a [C], &'a mut [V], PhantomData<K>);
 
-impl<K: Map2<C, V>, C: Copy, V> Kernel for Loop2<'_, K, C, V> {
+impl<K: Map2<C, V>, C: Compute, V> Kernel for Loop2<'_, K, C, V> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for ((o, &a), &b) in self.2.iter_mut().zip(self.0).zip(self.1) {
@@ -44,22 +52,28 @@ impl<K: Map2<C, V>, C: Copy, V> Kernel for Loop2<'_, K, C, V> {
 }
 
 /// `out[i] = K(a[i], b[i])`.
-pub(super) fn map2<K: Map2<C, V>, C: Copy, V>(level: Level, a: &[C], b: &[C], out: &mut [V]) {
+pub(super) fn map2<K: Map2<C, V>, C: Compute, V>(level: Level, a: &[C], b: &[C], out: &mut [V]) {
     dispatch(level, Loop2::<K, C, V>(a, b, out, PhantomData));
 }
 
+/// The same, compiled once.
+pub(super) fn portable2<K: Map2<C, V>, C: Compute, V>(_: Level, a: &[C], b: &[C], out: &mut [V]) {
+    Loop2::<K, C, V>(a, b, out, PhantomData).run::<Plain>();
+}
+
 /// A table from operations to loops: each row gives the element's formula, in which `$I` is the
-/// instruction set; operations without a row give `None`.
+/// instruction set; operations without a row give `None`. `$map` makes the loops.
 macro_rules! table1 {
-    ($op:expr, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $x:ident| { $($name:ident => $body:expr,)* }) => {
+    ($op:expr, $map:ident, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $x:ident| { $($name:ident => $body:expr,)* }) => {
         match $op {
             $(UnaryOp::$name => {
                 struct Row;
                 impl<$T: $bound> Map1<$T, $V> for Row {
                     #[inline(always)]
+                    #[allow(unused_variables, reason = "constant rows")]
                     fn call<$I: Isa>($x: $T) -> $V { $body }
                 }
-                Some(map1::<Row, _, _>)
+                Some($map::<Row, _, _>)
             })*
             _ => None,
         }
@@ -68,15 +82,16 @@ macro_rules! table1 {
 
 /// The same for operations on two elements.
 macro_rules! table2 {
-    ($op:expr, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $a:ident, $b:ident| { $($name:ident => $body:expr,)* }) => {
+    ($op:expr, $map:ident, <$T:ident: $bound:path> -> $V:ty, |$I:ident, $a:ident, $b:ident| { $($name:ident => $body:expr,)* }) => {
         match $op {
             $(BinaryOp::$name => {
                 struct Row;
                 impl<$T: $bound> Map2<$T, $V> for Row {
                     #[inline(always)]
+                    #[allow(unused_variables, reason = "constant rows")]
                     fn call<$I: Isa>($a: $T, $b: $T) -> $V { $body }
                 }
-                Some(map2::<Row, _, _>)
+                Some($map::<Row, _, _>)
             })*
             _ => None,
         }

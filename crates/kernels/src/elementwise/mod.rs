@@ -16,7 +16,9 @@ mod select;
 
 use crate::data::{Complex64, Dtype, Element, Layout, Slice, SliceMut};
 use crate::data::{bf16, f16};
-use crate::stage::{self, BLOCK, Compute, Stage, blocks, emit, spread, typed_mut, with_block};
+use crate::stage::{
+    self, BLOCK, Compute, MOVE_NS, Stage, blocks, emit, spread, typed_mut, with_block,
+};
 use crate::{Bool, simd};
 
 pub(crate) use math::Math;
@@ -149,7 +151,29 @@ impl UnaryOp {
     }
 }
 
+impl UnaryOp {
+    /// About how long an element takes.
+    fn item_ns(self) -> f64 {
+        use UnaryOp::*;
+        match self {
+            Neg | Abs | Sign | Square | Floor | Ceil | Round | LogicalNot | BitwiseInvert
+            | IsNan | IsInf | IsFinite | IsNegInf | IsPosInf | Conjugate | Real | Imag => MOVE_NS,
+            Sqrt | Rsqrt | Reciprocal | Exp => 2.0 * MOVE_NS,
+            _ => 1.0,
+        }
+    }
+}
+
 impl BinaryOp {
+    /// About how long an element takes.
+    fn item_ns(self) -> f64 {
+        use BinaryOp::*;
+        match self {
+            FloorDivide | Remainder | Power | LogAddExp | Atan2 => 2.0,
+            _ => MOVE_NS,
+        }
+    }
+
     /// Dtype of the result for elements of dtype `x`.
     pub fn output(self, x: Dtype) -> Dtype {
         use BinaryOp::*;
@@ -172,12 +196,12 @@ impl BinaryOp {
 }
 
 /// A loop over a block, compiled for each instruction set.
-type Loop1<C, V> = fn(simd::Level, &[C], &mut [V]);
+pub(crate) type Loop1<C, V> = fn(simd::Level, &[C], &mut [V]);
 /// A loop over two blocks.
-type Loop2<C, V> = fn(simd::Level, &[C], &[C], &mut [V]);
+pub(crate) type Loop2<C, V> = fn(simd::Level, &[C], &[C], &mut [V]);
 
 /// The tables of operations of a compute type.
-trait Arithmetic: Compute {
+pub(crate) trait Arithmetic: Compute {
     fn unary(op: UnaryOp) -> Option<Loop1<Self, Self>>;
     fn unary_predicate(op: UnaryOp) -> Option<Loop1<Self, Bool>>;
     fn binary(op: BinaryOp) -> Option<Loop2<Self, Self>>;
@@ -198,7 +222,7 @@ pub fn unary(op: UnaryOp, x: Slice<'_>, layout: &Layout, out: SliceMut<'_>) {
     if dtype == Dtype::Complex64 && op.output(dtype) == Dtype::F32 {
         let (x, f) = (blocks::<Complex64>(x, layout), complex::part(op));
         let level = simd::level();
-        return emit(typed_mut::<f32>(out), &|start, out| {
+        return emit(typed_mut::<f32>(out), op.item_ns(), &|start, out| {
             with_block(&*x, start, out.len(), |x| f(level, x, out));
         });
     }
@@ -214,12 +238,12 @@ fn unary_typed<T: Stage<Compute: Arithmetic>>(
     let level = simd::level();
     let x = blocks::<T::Compute>(x, layout);
     if let Some(f) = T::Compute::unary_predicate(op) {
-        return spread(typed_mut::<Bool>(out), &|start, out| {
+        return spread(typed_mut::<Bool>(out), op.item_ns(), &|start, out| {
             with_block(&*x, start, out.len(), |x| f(level, x, out));
         });
     }
     let f = unary_loop::<T>(op);
-    emit(typed_mut::<T>(out), &|start, out| {
+    emit(typed_mut::<T>(out), op.item_ns(), &|start, out| {
         with_block(&*x, start, out.len(), |x| f(level, x, out));
     });
 }
@@ -236,14 +260,14 @@ pub fn unary_inplace(op: UnaryOp, x: SliceMut<'_>) {
 fn unary_inplace_typed<T: Stage<Compute: Arithmetic>>(op: UnaryOp, x: &mut [T]) {
     let level = simd::level();
     if let Some(f) = T::Compute::unary_predicate(op) {
-        return spread(x, &|_, x| {
+        return spread(x, op.item_ns(), &|_, x| {
             let mut old = [T::Compute::ZERO; BLOCK];
             stage::load(level, x, &mut old[..x.len()]);
             f(level, &old[..x.len()], typed_mut(T::wrap_mut(x)));
         });
     }
     let f = unary_loop::<T>(op);
-    spread(x, &|_, x| staged(level, x, |old, x| f(level, old, x)));
+    spread(x, op.item_ns(), &|_, x| staged(level, x, |old, x| f(level, old, x)));
 }
 
 /// Calls `f` with a copy of the block in its compute type and a place for the new one.
@@ -293,14 +317,14 @@ fn binary_typed<T: Stage<Compute: Arithmetic>>(
     let level = simd::level();
     let (a, b) = (blocks::<T::Compute>(a, la), blocks::<T::Compute>(b, lb));
     if let Some(f) = T::Compute::binary_predicate(op) {
-        return spread(typed_mut::<Bool>(out), &|start, out| {
+        return spread(typed_mut::<Bool>(out), op.item_ns(), &|start, out| {
             with_block(&*a, start, out.len(), |a| {
                 with_block(&*b, start, out.len(), |b| f(level, a, b, out));
             });
         });
     }
     let f = binary_loop::<T>(op);
-    emit(typed_mut::<T>(out), &|start, out| {
+    emit(typed_mut::<T>(out), op.item_ns(), &|start, out| {
         with_block(&*a, start, out.len(), |a| {
             with_block(&*b, start, out.len(), |b| f(level, a, b, out));
         });
@@ -334,7 +358,7 @@ fn binary_inplace_typed<T: Stage<Compute: Arithmetic>>(
     let level = simd::level();
     let other = blocks::<T::Compute>(other, layout);
     if let Some(f) = T::Compute::binary_predicate(op) {
-        return spread(x, &|start, x| {
+        return spread(x, op.item_ns(), &|start, x| {
             let mut old = [T::Compute::ZERO; BLOCK];
             let old = &mut old[..x.len()];
             stage::load(level, x, old);
@@ -345,7 +369,7 @@ fn binary_inplace_typed<T: Stage<Compute: Arithmetic>>(
         });
     }
     let f = binary_loop::<T>(op);
-    spread(x, &|start, x| {
+    spread(x, op.item_ns(), &|start, x| {
         with_block(&*other, start, x.len(), |b| {
             staged(level, x, |a, x| if reversed { f(level, b, a, x) } else { f(level, a, b, x) });
         });
@@ -359,7 +383,10 @@ fn unary_loop<T: Stage<Compute: Arithmetic>>(op: UnaryOp) -> Loop1<T::Compute, T
     T::Compute::unary(op).unwrap_or_else(|| panic!("{op:?} is not defined for {}", T::DTYPE))
 }
 
-fn binary_loop<T: Stage<Compute: Arithmetic>>(op: BinaryOp) -> Loop2<T::Compute, T::Compute> {
+/// The loop of an operation that keeps the dtype.
+pub(crate) fn binary_loop<T: Stage<Compute: Arithmetic>>(
+    op: BinaryOp,
+) -> Loop2<T::Compute, T::Compute> {
     let narrow = T::Compute::narrow_shift(op, 8 * T::DTYPE.size());
     if let Some(f) = narrow.filter(|_| T::DTYPE.size() < 4) {
         return f;

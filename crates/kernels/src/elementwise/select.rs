@@ -1,7 +1,7 @@
 //! `where`: a choice between two arrays.
 
 use crate::data::{Layout, Slice, SliceMut};
-use crate::stage::{BLOCK, Stage, blocks, emit, with_block};
+use crate::stage::{BLOCK, MOVE_NS, Stage, blocks, emit, with_block};
 use crate::{Bool, Complex64, bf16, f16, stage};
 
 /// `out[i] = if cond[i] { a[i] } else { b[i] }`. `cond` is bool; `a`, `b` and `out` have one dtype.
@@ -34,7 +34,7 @@ fn select_typed<T: Stage>(
 ) {
     let cond = blocks::<u32>(cond, lc);
     let (a, b) = (blocks::<T::Compute>(a, la), blocks::<T::Compute>(b, lb));
-    emit(out, &|start, out| {
+    emit(out, 2.0 * MOVE_NS, &|start, out| {
         let mut chosen = [0; BLOCK];
         let chosen = &mut chosen[..out.len()];
         cond.read(start, chosen);

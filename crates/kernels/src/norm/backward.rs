@@ -13,11 +13,11 @@
 use std::ops::Range;
 
 use super::affine::{self, Float};
-use super::sums::Stats;
+use super::sums::{Stats, is_near, mean_of_first};
 use super::{BLOCK, Kind, View, row_ns};
 use crate::data::{Layout, Slice, SliceMut};
 use crate::par;
-use crate::rows::{Number, Rows, positions, row};
+use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd;
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
 
@@ -80,7 +80,10 @@ fn grad(
 ) {
     let (rows, g_rows) = (Rows::new(x.1), Rows::new(g.1));
     assert_eq!(x.1.shape, g.1.shape, "the cotangent has the shape of the input");
-    let weight = weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
+    let mut weight =
+        weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
+    // One NaN for all, as rounding to bf16 wants their lower bits clear.
+    weight.iter_mut().filter(|w| w.is_nan()).for_each(|w| *w = f32::NAN);
     let params = if out.bias.is_some() {
         2
     } else if out.weight.is_some() {
@@ -142,6 +145,7 @@ impl Call {
     /// Writes `dx` unless it is empty; gives the sums over the rows, the weight's then the bias's.
     fn lanes<E: LaneElement>(&self, x: &[E], g: &[E], dx: &mut [E]) -> Vec<f64> {
         let level = simd::level();
+        let stream = 3 * size_of_val(dx) > STREAM_BYTES;
         self.pieces(dx, 3 * size_of::<E>(), |range, dx, sums| {
             let (rows, g_rows) = (&self.rows, &self.g_rows);
             let weight = &self.weight;
@@ -155,6 +159,7 @@ impl Call {
                 weight,
                 eps: self.eps,
                 dx,
+                stream,
                 sums,
             };
             with_lanes(level, piece);
@@ -184,6 +189,7 @@ impl Call {
                     weight: &self.weight,
                     eps: self.eps,
                     dx: &mut wide,
+                    stream: false,
                     sums,
                 };
                 with_lanes(level, row);
@@ -239,6 +245,7 @@ struct Backward<'a, E> {
     weight: &'a [f32],
     eps: f32,
     dx: &'a mut [E],
+    stream: bool,
     /// Sums over the rows: nothing, the weight's, or the weight's and the bias's.
     sums: &'a mut [f64],
 }
@@ -264,156 +271,222 @@ impl<E: LaneElement> Backward<'_, E> {
         let mut g_starts = self.g_rows.starts(self.range.start);
         let mut dx = self.dx.chunks_exact_mut(len);
         let mut recent = vec![0.0f32; self.sums.len()];
+        let (mut x_next, mut g_next) = (x_starts.next(), g_starts.next());
         for n in 1..=self.range.len() {
-            let x_start = x_starts.next().unwrap_or(0);
-            let g_start = g_starts.next().unwrap_or(0);
+            let (x_start, g_start) = (x_next.unwrap_or(0), g_next.unwrap_or(0));
+            (x_next, g_next) = (x_starts.next(), g_starts.next());
             let x = row(self.x, self.rows, x_start, &mut x_scratch);
             let g = row(self.g, self.g_rows, g_start, &mut g_scratch);
-            let stats =
-                if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
-            if let Some(dx) = dx.next() {
-                write_dx::<L, E, LAYER>(l, stats, x, g, self.weight, dx);
+            let stream = self.stream.then(|| [after(self.x, x_next), after(self.g, g_next)]);
+            let row = Row { x, g, weight: self.weight, stream };
+            let known = row.known::<L, LAYER>(l, self.eps);
+            let params = recent.len();
+            let (weight, bias) = recent.split_at_mut(len.min(params));
+            match (dx.next(), bias.is_empty()) {
+                (None, _) => row.add_sums::<L, LAYER>(l, known.stats, weight, bias),
+                (Some(dx), true) if weight.is_empty() => {
+                    row.finish::<L, LAYER, 0>(l, known, dx, weight, bias);
+                }
+                (Some(dx), true) => row.finish::<L, LAYER, 1>(l, known, dx, weight, bias),
+                (Some(dx), false) => row.finish::<L, LAYER, 2>(l, known, dx, weight, bias),
             }
-            if !recent.is_empty() {
-                let (weight, bias) = recent.split_at_mut(len);
-                add_row::<L, E, LAYER>(l, stats, x, g, weight, bias);
-                if n % FLUSH_ROWS == 0 || n == self.range.len() {
-                    for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
-                        *sum += std::mem::take(recent) as f64;
-                    }
+            if n % FLUSH_ROWS == 0 || n == self.range.len() {
+                for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
+                    *sum += std::mem::take(recent) as f64;
                 }
             }
         }
+        if self.stream {
+            l.fence();
+        }
     }
 }
 
+/// What begins at `at`, if anything does.
 #[inline(always)]
-fn write_dx<L: Lanes, E: LaneElement, const LAYER: bool>(
-    l: L,
-    stats: Stats,
-    x: &[E],
-    g: &[E],
-    weight: &[f32],
-    dx: &mut [E],
-) {
-    let (mean_u, mean_uz) = means::<L, E, LAYER>(l, stats, x, g, weight);
-    let means = (l.splat(mean_u), l.splat(-mean_uz));
-    let (xs, x_end) = x.as_chunks::<LANES>();
-    let (gs, g_end) = g.as_chunks::<LANES>();
-    let (ws, w_end) = weight.as_chunks::<LANES>();
-    let (dxs, dx_end) = dx.as_chunks_mut::<LANES>();
-    for (((x, g), w), dx) in xs.iter().zip(gs).zip(ws).zip(dxs) {
-        let (x, g, w) = (E::load(l, x), E::load(l, g), l.load_f32(w));
-        E::store(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx);
-    }
-    if !x_end.is_empty() {
-        let (x, g) = (E::load_part(l, x_end), E::load_part(l, g_end));
-        let w = f32::load_part(l, w_end);
-        E::store_part(l, gradient::<L, LAYER>(l, stats, means, x, g, w), dx_end);
-    }
+fn after<T>(data: &[T], at: Option<usize>) -> &[T] {
+    at.and_then(|at| data.get(at..)).unwrap_or(&[])
 }
 
-/// `dx` of sixteen elements, for the mean of `u` and minus that of `u * z`.
-#[inline(always)]
-fn gradient<L: Lanes, const LAYER: bool>(
-    l: L,
-    stats: Stats,
-    (mean_u, minus_uz): (L::F, L::F),
-    x: L::F,
-    g: L::F,
-    w: L::F,
-) -> L::F {
-    let u = l.mul(g, w);
-    let u = if LAYER { l.sub(u, mean_u) } else { u };
-    l.mul(l.mul_add(stats.normal::<L, LAYER>(l, x), minus_uz, u), l.splat(stats.scale))
+/// Elements of a pair of lanes.
+const PAIR: usize = 2 * LANES;
+
+/// A row of each input.
+#[derive(Clone, Copy)]
+struct Row<'a, E> {
+    x: &'a [E],
+    g: &'a [E],
+    weight: &'a [f32],
+    /// What begins with the next row of `x` and of `g`, to be prefetched, if `dx` is to bypass
+    /// the caches.
+    stream: Option<[&'a [E]; 2]>,
 }
 
-/// The means of `u` and of `u * z`.
-#[inline(always)]
-fn means<L: Lanes, E: LaneElement, const LAYER: bool>(
-    l: L,
+/// What the first pass over a row finds.
+#[derive(Clone, Copy)]
+struct Known {
     stats: Stats,
-    x: &[E],
-    g: &[E],
-    weight: &[f32],
-) -> (f32, f32) {
-    /// Elements per step, for four sets of sums that need not wait for each other.
-    const STEP: usize = 4 * LANES;
-    let (mut u_total, mut uz_total) = (0.0, 0.0);
-    for ((x, g), w) in x.chunks(BLOCK).zip(g.chunks(BLOCK)).zip(weight.chunks(BLOCK)) {
-        let mut sets = [[l.splat(0.0); 2]; 4];
-        let (xs, x_end) = x.as_chunks::<STEP>();
-        let (gs, g_end) = g.as_chunks::<STEP>();
-        let (ws, w_end) = w.as_chunks::<STEP>();
-        for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
-            let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
-            for (i, set) in sets.iter_mut().enumerate() {
-                let (x, g, w) = (E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
-                *set = add_means::<L, LAYER>(l, stats, *set, x, g, w);
+    mean_u: f32,
+    mean_uz: f32,
+}
+
+impl<E: LaneElement> Row<'_, E> {
+    /// The first pass; as for [`Stats::layer`], a second one if the first guesses badly.
+    #[inline(always)]
+    fn known<L: Lanes, const LAYER: bool>(self, l: L, eps: f32) -> Known {
+        let n = self.x.len() as f64;
+        let mut mean = if LAYER { mean_of_first(l, self.x) } else { 0.0 };
+        let mut sums = [0.0; 4];
+        for _ in 0..2 {
+            sums = self.sums::<L, LAYER>(l, mean).map(|sum| sum / n);
+            if !LAYER || is_near(sums[2], sums[0]) {
+                break;
+            }
+            mean += sums[2] as f32;
+        }
+        let [square, ud, rest, u] = sums;
+        let stats = Stats::about(mean, rest, square, eps);
+        let mean_uz = (ud - rest * u) * stats.scale as f64;
+        Known { stats, mean_u: u as f32, mean_uz: mean_uz as f32 }
+    }
+
+    /// With `d = x - mean`, the sums of `d^2`, `u * d`, and for layer norms `d` and `u`.
+    #[inline(always)]
+    fn sums<L: Lanes, const LAYER: bool>(self, l: L, mean: f32) -> [f64; 4] {
+        /// Elements per step, for four sets of sums that need not wait for each other.
+        const STEP: usize = 4 * LANES;
+        let about = l.splat(mean);
+        let mut total = [0.0; 4];
+        let blocks = self.x.chunks(BLOCK).zip(self.g.chunks(BLOCK)).zip(self.weight.chunks(BLOCK));
+        for ((x, g), w) in blocks {
+            let mut sets = [[l.splat(0.0); 4]; 4];
+            let (xs, x_end) = x.as_chunks::<STEP>();
+            let (gs, g_end) = g.as_chunks::<STEP>();
+            let (ws, w_end) = w.as_chunks::<STEP>();
+            for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
+                let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+                for (i, set) in sets.iter_mut().enumerate() {
+                    let (x, g, w) = (E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
+                    *set = add_sums::<L, LAYER>(l, *set, about, x, g, w);
+                }
+            }
+            let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
+            for ((x, g), w) in ends {
+                // Missing elements have no difference from the mean, and `u` of 0.
+                let (x, g) = (E::load_padded(l, x, mean), E::load_part(l, g));
+                let w = f32::load_part(l, w);
+                sets[0] = add_sums::<L, LAYER>(l, sets[0], about, x, g, w);
+            }
+            for (k, total) in total.iter_mut().enumerate() {
+                let (low, high) = (l.add(sets[0][k], sets[1][k]), l.add(sets[2][k], sets[3][k]));
+                *total += l.sum(l.add(low, high)) as f64;
             }
         }
-        for ((x, g), w) in x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES)) {
-            // The lanes missing from `g` are 0, and so is `u` there.
-            let (x, g) = (E::load_part(l, x), E::load_part(l, g));
-            let w = f32::load_part(l, w);
-            sets[0] = add_means::<L, LAYER>(l, stats, sets[0], x, g, w);
-        }
-        let mut sums = [0.0; 2];
-        for (k, sum) in sums.iter_mut().enumerate() {
-            let (low, high) = (l.add(sets[0][k], sets[1][k]), l.add(sets[2][k], sets[3][k]));
-            *sum = l.sum(l.add(low, high)) as f64;
-        }
-        u_total += sums[0];
-        uz_total += sums[1];
+        total
     }
-    let n = x.len() as f64;
-    ((u_total / n) as f32, (uz_total / n) as f32)
+
+    /// The second pass: writes `dx`, and adds to the weight's sums if there is 1 parameter, and
+    /// to the bias's if there are 2.
+    #[inline(always)]
+    fn finish<L: Lanes, const LAYER: bool, const PARAMS: u8>(
+        self,
+        l: L,
+        known: Known,
+        dx: &mut [E],
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
+        let (xs, x_end) = self.x.as_chunks::<PAIR>();
+        let (gs, g_end) = self.g.as_chunks::<PAIR>();
+        let (ws, w_end) = self.weight.as_chunks::<PAIR>();
+        let (dxs, dx_end) = dx.as_chunks_mut::<PAIR>();
+        let (dws, dw_end) = dw.as_chunks_mut::<PAIR>();
+        let (dbs, db_end) = db.as_chunks_mut::<PAIR>();
+        // Lengths that the compiler can see spare the checks in the loop.
+        let count = xs.len();
+        let dws = if PARAMS > 0 { &mut dws[..count] } else { dws };
+        let dbs = if PARAMS > 1 { &mut dbs[..count] } else { dbs };
+        for (i, (((x, g), w), dx)) in xs.iter().zip(gs).zip(ws).zip(dxs).enumerate() {
+            let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+            let mut pair = [l.splat(0.0); 2];
+            for (k, dx) in pair.iter_mut().enumerate() {
+                let (x, g) = (E::load(l, &x[k]), E::load(l, &g[k]));
+                let z = known.stats.normal::<L, LAYER>(l, x);
+                *dx = gradient::<L, LAYER>(l, known, z, g, l.load_f32(&w[k]));
+                if PARAMS > 0 {
+                    let dw = &mut dws[i].as_chunks_mut().0[k];
+                    l.store_f32(l.mul_add(g, z, l.load_f32(dw)), dw);
+                }
+                if PARAMS > 1 {
+                    let db = &mut dbs[i].as_chunks_mut().0[k];
+                    l.store_f32(l.add(g, l.load_f32(db)), db);
+                }
+            }
+            let pair = if E::EVENS_FIRST { l.deinterleave(pair[0], pair[1]) } else { pair };
+            if let Some(next) = self.stream {
+                for line in (0..PAIR).step_by(64 / size_of::<E>()) {
+                    l.prefetch(next[0], i * PAIR + line);
+                    l.prefetch(next[1], i * PAIR + line);
+                }
+                E::stream_pair(l, pair, dx);
+            } else {
+                E::store_pair(l, pair, dx);
+            }
+        }
+        let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
+        for (((x, g), w), dx) in ends.zip(dx_end.chunks_mut(LANES)) {
+            let z = known.stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let (g, w) = (E::load_part(l, g), f32::load_part(l, w));
+            E::store_part(l, gradient::<L, LAYER>(l, known, z, g, w), dx);
+        }
+        if PARAMS > 0 {
+            let end = Row { x: x_end, g: g_end, weight: w_end, stream: None };
+            end.add_sums::<L, LAYER>(l, known.stats, dw_end, db_end);
+        }
+    }
+
+    /// Adds the row to the weight's and the bias's sums, those that there are.
+    #[inline(always)]
+    fn add_sums<L: Lanes, const LAYER: bool>(
+        self,
+        l: L,
+        stats: Stats,
+        dw: &mut [f32],
+        db: &mut [f32],
+    ) {
+        let rows = self.x.chunks(LANES).zip(self.g.chunks(LANES));
+        for ((x, g), dw) in rows.zip(dw.chunks_mut(LANES)) {
+            let z = stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let sum = l.mul_add(E::load_part(l, g), z, f32::load_part(l, dw));
+            f32::store_part(l, sum, dw);
+        }
+        for (g, db) in self.g.chunks(LANES).zip(db.chunks_mut(LANES)) {
+            let sum = l.add(E::load_part(l, g), f32::load_part(l, db));
+            f32::store_part(l, sum, db);
+        }
+    }
 }
 
-/// Adds sixteen elements to the sums of `u` and of `u * z`.
+/// Adds sixteen elements to [`Row::sums`].
 #[inline(always)]
-fn add_means<L: Lanes, const LAYER: bool>(
+fn add_sums<L: Lanes, const LAYER: bool>(
     l: L,
-    stats: Stats,
-    [u_sum, uz_sum]: [L::F; 2],
+    [square, ud, d_sum, u_sum]: [L::F; 4],
+    about: L::F,
     x: L::F,
     g: L::F,
     w: L::F,
-) -> [L::F; 2] {
+) -> [L::F; 4] {
     let u = l.mul(g, w);
-    [l.add(u_sum, u), l.mul_add(u, stats.normal::<L, LAYER>(l, x), uz_sum)]
+    let d = if LAYER { l.sub(x, about) } else { x };
+    let (d_sum, u_sum) = if LAYER { (l.add(d_sum, d), l.add(u_sum, u)) } else { (d_sum, u_sum) };
+    [l.mul_add(d, d, square), l.mul_add(u, d, ud), d_sum, u_sum]
 }
 
-/// Adds a row to the weight's sums, and to the bias's if there are any.
+/// `dx` of sixteen elements with normalised values `z`.
 #[inline(always)]
-fn add_row<L: Lanes, E: LaneElement, const LAYER: bool>(
-    l: L,
-    stats: Stats,
-    x: &[E],
-    g: &[E],
-    weight: &mut [f32],
-    bias: &mut [f32],
-) {
-    let (xs, x_end) = x.as_chunks::<LANES>();
-    let (gs, g_end) = g.as_chunks::<LANES>();
-    let (ws, w_end) = weight.as_chunks_mut::<LANES>();
-    for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
-        let z = stats.normal::<L, LAYER>(l, E::load(l, x));
-        l.store_f32(l.mul_add(E::load(l, g), z, l.load_f32(w)), w);
-    }
-    if !x_end.is_empty() {
-        let (x, g) = (E::load_part(l, x_end), E::load_part(l, g_end));
-        let z = stats.normal::<L, LAYER>(l, x);
-        f32::store_part(l, l.mul_add(g, z, f32::load_part(l, w_end)), w_end);
-    }
-    if !bias.is_empty() {
-        let (bs, b_end) = bias.as_chunks_mut::<LANES>();
-        for (g, b) in gs.iter().zip(bs) {
-            l.store_f32(l.add(E::load(l, g), l.load_f32(b)), b);
-        }
-        if !g_end.is_empty() {
-            let sum = l.add(E::load_part(l, g_end), f32::load_part(l, b_end));
-            f32::store_part(l, sum, b_end);
-        }
-    }
+fn gradient<L: Lanes, const LAYER: bool>(l: L, known: Known, z: L::F, g: L::F, w: L::F) -> L::F {
+    let u = l.mul(g, w);
+    let u = if LAYER { l.sub(u, l.splat(known.mean_u)) } else { u };
+    l.mul(l.neg_mul_add(z, l.splat(known.mean_uz), u), l.splat(known.stats.scale))
 }

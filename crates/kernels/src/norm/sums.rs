@@ -8,7 +8,7 @@ use crate::simd::lanes::{LANES, LaneElement, Lanes};
 pub(super) struct Stats {
     pub(super) mean: f32,
     pub(super) scale: f32,
-    /// What is missing from `mean`, times `scale`.
+    /// What the mean lacks, times `scale`.
     pub(super) shift: f32,
 }
 
@@ -17,18 +17,45 @@ impl Stats {
     #[inline(always)]
     pub(super) fn rms<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
         let [squares] = sums(l, x, 0.0, Squares);
-        Stats { mean: 0.0, scale: inverse_root(squares, x.len(), 0.0, eps), shift: 0.0 }
+        Stats::about(0.0, 0.0, squares / x.len() as f64, eps)
     }
 
-    /// Two passes: the mean; then the squares about it, and by how much it is off.
+    /// One pass: differences, and their squares, from a value near the mean, that of the first
+    /// elements. If they turn out not to be near, measured by the spread, so that squares would
+    /// cancel, another pass about the mean now known.
     #[inline(always)]
     pub(super) fn layer<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
-        let mean = mean(l, x);
-        let [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
-        let rest = rest / x.len() as f64;
-        let scale = inverse_root(squares, x.len(), rest, eps);
+        let n = x.len() as f64;
+        let mut mean = mean_of_first(l, x);
+        let (mut rest, mut squares) = (0.0, 0.0);
+        for _ in 0..2 {
+            [rest, squares] = sums(l, x, mean, SquaresAbout { mean: l.splat(mean) });
+            rest /= n;
+            if is_near(rest, squares / n) {
+                break;
+            }
+            mean += rest as f32;
+        }
+        Stats::about(mean, rest, squares / n, eps)
+    }
+
+    /// From the means of the differences from `mean`, and of their squares.
+    #[inline(always)]
+    pub(super) fn about(mean: f32, rest: f64, square: f64, eps: f32) -> Stats {
+        // Rounding must not make a variance negative, but NaN stays.
+        let variance = if square < rest * rest { 0.0 } else { square - rest * rest };
+        let scale = 1.0 / (variance as f32 + eps).sqrt();
+        // One NaN for all, as rounding to bf16 wants their lower bits clear.
+        let scale = if scale.is_nan() { f32::NAN } else { scale };
         Stats { mean, scale, shift: rest as f32 * scale }
     }
+}
+
+/// Whether a value is near enough to the mean, given the means of the differences from it and of
+/// their squares: the variance, `square - rest^2`, then loses two bits at most.
+#[inline(always)]
+pub(super) fn is_near(rest: f64, square: f64) -> bool {
+    rest * rest <= 0.75 * square || rest == 0.0
 }
 
 impl Stats {
@@ -44,22 +71,21 @@ impl Stats {
     }
 }
 
-/// The mean, rounded to `f32`.
+/// The mean of the first sixteen elements; where there are fewer, the first stands for the
+/// others. If all are equal it is their value.
 #[inline(always)]
-fn mean<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
-    let [sum] = sums(l, x, 0.0, Sum);
-    (sum / x.len() as f64) as f32
-}
-
-/// `1 / sqrt(variance + eps)` from the sum of `n` squares about a mean that is off by `rest`.
-#[inline(always)]
-fn inverse_root(squares: f64, n: usize, rest: f64, eps: f32) -> f32 {
-    let mean = squares / n as f64;
-    // Rounding must not make a variance negative, but NaN stays.
-    let variance = if mean < rest * rest { 0.0 } else { mean - rest * rest };
-    let scale = 1.0 / (variance as f32 + eps).sqrt();
-    // One NaN for all, as rounding to bf16 wants their lower bits clear.
-    if scale.is_nan() { f32::NAN } else { scale }
+pub(super) fn mean_of_first<L: Lanes, X: LaneElement>(l: L, x: &[X]) -> f32 {
+    let sum = match x.first_chunk::<LANES>() {
+        Some(x) => l.sum(X::load(l, x)),
+        None => {
+            let mut lanes = [0.0; LANES];
+            l.store_f32(X::load_part(l, x), &mut lanes);
+            let first = lanes[0];
+            lanes[x.len()..].fill(first);
+            l.sum(l.load_f32(&lanes))
+        }
+    };
+    sum / LANES as f32
 }
 
 /// What is summed: `N` sums at a time. Not a closure, because those may not be inlined, and then
@@ -67,16 +93,6 @@ fn inverse_root(squares: f64, n: usize, rest: f64, eps: f32) -> f32 {
 trait Step<L: Lanes, const N: usize>: Copy {
     /// Adds sixteen elements.
     fn add(self, l: L, sums: [L::F; N], x: L::F) -> [L::F; N];
-}
-
-#[derive(Clone, Copy)]
-struct Sum;
-
-impl<L: Lanes> Step<L, 1> for Sum {
-    #[inline(always)]
-    fn add(self, l: L, [sum]: [L::F; 1], x: L::F) -> [L::F; 1] {
-        [l.add(sum, x)]
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -146,9 +162,10 @@ fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
         sets[SETS - 1] = step.add(l, sets[SETS - 1], X::load_padded(l, end, pad));
     }
     for half in [4, 2, 1] {
-        for i in 0..half {
-            for k in 0..N {
-                sets[i][k] = l.add(sets[i][k], sets[i + half][k]);
+        let (low, high) = sets.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum = l.add(*sum, *other);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{ReduceOp, fold::Reducible};
 use crate::data::{Complex64, Layout, Slice, bf16, f16};
-use crate::stage::{BLOCK, GRAIN, Stage, blocks, permuted, with_block};
+use crate::stage::{BLOCK, MOVE_NS, Stage, blocks, permuted, with_block};
 use crate::{Bool, par, simd};
 
 /// Which extreme to find.
@@ -46,11 +46,11 @@ fn arg_typed<C: Reducible>(op: ArgOp, x: Slice<'_>, rows: &Layout, n: usize, out
                         both[1] = best;
                         let mut winner = [fold.identity];
                         (fold.rows)(level, &both, 2, &mut winner);
-                        !is_nan(best) && winner[0] != best
+                        !best.is_nan() && winner[0] != best
                     }
                 };
                 if wins {
-                    let same = |&v: &C| v == here || (is_nan(v) && is_nan(here));
+                    let same = |&v: &C| v == here || (v.is_nan() && here.is_nan());
                     position = at + x.iter().position(same).unwrap_or(0);
                     best = Some(here);
                 }
@@ -58,17 +58,7 @@ fn arg_typed<C: Reducible>(op: ArgOp, x: Slice<'_>, rows: &Layout, n: usize, out
         }
         position as u32
     };
-    let chunk = (GRAIN / n.max(1)).max(1);
-    if out.len() * n < 2 * GRAIN {
-        out.iter_mut().enumerate().for_each(|(i, o)| *o = row(i));
-    } else {
-        par::chunks_mut(out, chunk, |c, out| {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = row(c * chunk + i));
-        });
-    }
-}
-
-#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
-fn is_nan<C: PartialEq>(x: C) -> bool {
-    x != x
+    par::rows_mut(out, out.len(), 1, 20.0 + n as f64 * MOVE_NS, |range, out| {
+        out.iter_mut().zip(range).for_each(|(o, i)| *o = row(i));
+    });
 }

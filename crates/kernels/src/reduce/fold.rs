@@ -22,16 +22,34 @@ pub(super) trait Reducible: Compute {
     fn fold(op: ReduceOp) -> Option<Fold<Self>>;
 }
 
+/// The largest of a row, NaN if there is one; for use in other kernels.
+#[inline(always)]
+pub(super) fn row_max<C: Compute>(row: &[C]) -> C
+where
+    Max: Combine<C>,
+{
+    if row.len() < 128 { lanes::<C, Max, 8>(row) } else { lanes::<C, Max, 32>(row) }
+}
+
+/// The sum of a row; for use in other kernels.
+#[inline(always)]
+pub(crate) fn row_sum<C: Compute>(row: &[C]) -> C
+where
+    Sum: Combine<C>,
+{
+    if row.len() < 128 { lanes::<C, Sum, 8>(row) } else { lanes::<C, Sum, 32>(row) }
+}
+
 /// A commutative operation; `call` is `#[inline(always)]`.
-trait Combine<C> {
+pub(crate) trait Combine<C> {
     const IDENTITY: C;
     fn call(a: C, b: C) -> C;
 }
 
-struct Sum;
+pub(crate) struct Sum;
 struct Prod;
 struct Min;
-struct Max;
+pub(super) struct Max;
 struct Any;
 struct All;
 
@@ -122,49 +140,54 @@ fn loops<C: Compute, K: Combine<C>>() -> Fold<C> {
     }
 }
 
-/// Independent partial results of a row: enough to fill the adders of any CPU.
-const LANES: usize = 32;
-
 struct Rows<'a, C, K>(&'a [C], usize, &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Rows<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Rows(x, n, out, _) = self;
-        if n < LANES {
-            for (o, row) in out.iter_mut().zip(x.chunks_exact(n)) {
-                *o = row.iter().fold(K::IDENTITY, |a, &b| K::call(a, b));
-            }
-            return;
-        }
+        // Short rows have few independent partial results, whose combination would take longer
+        // than the row; 32 are enough to fill the adders of any CPU.
         for (o, row) in out.iter_mut().zip(x.chunks_exact(n)) {
-            let (chunks, rest) = row.as_chunks::<LANES>();
-            let mut lanes = [K::IDENTITY; LANES];
-            for chunk in chunks {
-                for l in 0..LANES {
-                    lanes[l] = K::call(lanes[l], chunk[l]);
-                }
-            }
-            for (lane, &v) in lanes.iter_mut().zip(rest) {
-                *lane = K::call(*lane, v);
-            }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for l in 0..width {
-                    lanes[l] = K::call(lanes[l], lanes[l + width]);
-                }
-                width /= 2;
-            }
-            *o = lanes[0];
+            *o = match n {
+                0..8 => row.iter().fold(K::IDENTITY, |a, &b| K::call(a, b)),
+                8..128 => lanes::<C, K, 8>(row),
+                _ => lanes::<C, K, 32>(row),
+            };
         }
     }
+}
+
+/// Reduces a row in `N` independent lanes, and these in a tree.
+#[inline(always)]
+fn lanes<C: Compute, K: Combine<C>, const N: usize>(row: &[C]) -> C {
+    let (chunks, rest) = row.as_chunks::<N>();
+    let mut lanes = [K::IDENTITY; N];
+    for chunk in chunks {
+        for l in 0..N {
+            lanes[l] = K::call(lanes[l], chunk[l]);
+        }
+    }
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane = K::call(*lane, v);
+    }
+    let mut width = N / 2;
+    while width > 0 {
+        for l in 0..width {
+            lanes[l] = K::call(lanes[l], lanes[l + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 struct Merge<'a, C, K>(&'a [C], &'a mut [C], PhantomData<K>);
 
 impl<C: Compute, K: Combine<C>> Kernel for Merge<'_, C, K> {
     type Output = ();
+    const WIDE: bool = C::WIDE;
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (s, &x) in self.1.iter_mut().zip(self.0) {

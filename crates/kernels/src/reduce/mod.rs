@@ -13,11 +13,12 @@ use smallvec::SmallVec;
 
 use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
 use crate::stage::{
-    self, BLOCK, Blocks, Compute, GRAIN, Stage, blocks, permuted, typed_mut, with_block,
+    self, BLOCK, Blocks, Compute, MOVE_NS, Stage, blocks, permuted, typed_mut, with_block,
 };
 use crate::{Bool, par, simd};
 
 pub use arg::{ArgOp, arg_reduce};
+pub(crate) use fold::row_sum;
 use fold::{Fold, Reducible};
 pub use softmax::softmax;
 
@@ -153,10 +154,6 @@ impl Plan {
         }
     }
 
-    fn worth_threads(&self) -> bool {
-        self.outer * self.reduced * self.inner >= 2 * GRAIN && par::threads() > 1
-    }
-
     /// Several rows are read at a time.
     fn short_rows<C: Reducible>(&self, fold: &Fold<C>, x: &dyn Blocks<C>, out: &mut [C]) {
         let (n, level) = (self.reduced, simd::level());
@@ -167,12 +164,8 @@ impl Plan {
                 with_block(x, start, out.len() * n, |x| (fold.rows)(level, x, n, out));
             }
         };
-        if self.worth_threads() {
-            let chunk = (GRAIN / n).max(1);
-            par::chunks_mut(out, chunk, |i, out| task(i * chunk, out));
-        } else {
-            task(0, out);
-        }
+        let row_ns = 5.0 + n as f64 * MOVE_NS;
+        par::rows_mut(out, out.len(), 1, row_ns, |range, out| task(range.start, out));
     }
 
     /// Each row is cut into segments of a fixed length.
@@ -193,11 +186,10 @@ impl Plan {
             (fold.rows)(level, &partial[..parts], parts, out);
         };
         let run = |out: &mut [C]| {
-            if self.worth_threads() {
-                par::chunks_mut(out, 1, segment);
-            } else {
-                out.chunks_mut(1).enumerate().for_each(|(i, out)| segment(i, out));
-            }
+            let ns = n.min(SEGMENT) as f64 * MOVE_NS;
+            par::rows_mut(out, out.len(), 1, ns, |range, out| {
+                out.chunks_mut(1).zip(range).for_each(|(out, i)| segment(i, out));
+            });
         };
         if segments == 1 {
             return run(out);
@@ -227,13 +219,11 @@ impl Plan {
             }
         };
         let run = |out: &mut [C]| {
-            if self.worth_threads() {
-                let chunk = if out.len() >= 8 * BLOCK { BLOCK } else { out.len().div_ceil(8) };
-                let chunk = chunk.next_multiple_of(m.min(BLOCK));
-                par::chunks_mut(out, chunk, |i, out| task(i * chunk, out));
-            } else {
-                task(0, out);
-            }
+            let row = if m <= BLOCK { m } else { 1 };
+            let row_ns = (row * rows.min(n)) as f64 * MOVE_NS;
+            par::rows_mut(out, out.len() / row, row, row_ns, |range, out| {
+                task(range.start * row, out);
+            });
         };
         if segments == 1 {
             return run(out);

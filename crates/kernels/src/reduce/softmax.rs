@@ -1,12 +1,12 @@
 //! Softmax and the logarithm of a sum of exponentials.
 
-use super::fold::{Fold, Reducible};
+use super::fold::{Combine, Fold, Max, Reducible, Sum, row_max, row_sum};
 use super::{Plan, ReduceOp};
 use crate::data::{Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
 use crate::elementwise::Math;
 use crate::par;
 use crate::simd::{self, Isa, Kernel, Level, dispatch};
-use crate::stage::{self, BLOCK, Blocks, Compute, GRAIN, Stage, blocks, typed_mut, with_block};
+use crate::stage::{self, BLOCK, Blocks, Compute, Stage, blocks, typed_mut, with_block};
 
 /// `exp(x) / sum(exp(x))` along the last axis, for real floats; halves are computed in `f32` and
 /// rounded once. `out` has the dtype of `x`. A row of -inf gives NaN.
@@ -25,35 +25,63 @@ pub fn softmax(x: Slice<'_>, layout: &Layout, out: SliceMut<'_>) {
     }
 }
 
-fn rows<U: Stage<Compute: Reducible + Math>>(
-    x: Slice<'_>,
-    layout: &Layout,
-    n: usize,
-    out: &mut [U],
-) {
+fn rows<U: Stage<Compute: Reducible + Math>>(x: Slice<'_>, layout: &Layout, n: usize, out: &mut [U])
+where
+    Max: Combine<U::Compute>,
+    Sum: Combine<U::Compute>,
+{
     if out.is_empty() {
         return;
     }
     let (x, row) = (blocks::<U::Compute>(x, layout), Row::new());
-    let task = |first: usize, out: &mut [U]| {
+    // Short rows are read several at a time.
+    let group = (BLOCK / n).max(1);
+    let one_group = |start: usize, out: &mut [U::Compute]| {
+        if n <= BLOCK {
+            with_block(&*x, start, out.len(), |x| dispatch(row.level, Rows(x, n, out)));
+        } else {
+            row.softmax(&*x, start, out);
+        }
+    };
+    par::rows_mut(out, out.len() / n, n, 2.0 * n as f64, |rows, out| {
         let mut scratch = Vec::new();
-        for (i, out) in out.chunks_mut(n).enumerate() {
-            let start = (first + i) * n;
+        for (i, out) in out.chunks_mut(group * n).enumerate() {
+            let start = (rows.start + i * group) * n;
             match U::Compute::unwrap_mut(U::wrap_mut(out)) {
-                Some(out) => row.softmax(&*x, start, out),
+                Some(out) => one_group(start, out),
                 None => {
-                    scratch.resize(n, U::Compute::ZERO);
-                    row.softmax(&*x, start, &mut scratch);
+                    scratch.resize(out.len(), U::Compute::ZERO);
+                    one_group(start, &mut scratch);
                     stage::store(row.level, &scratch, out);
                 }
             }
         }
-    };
-    if out.len() < GRAIN {
-        return task(0, out);
+    });
+}
+
+/// Softmax of each row of `n` elements.
+struct Rows<'a, C>(&'a [C], usize, &'a mut [C]);
+
+impl<C: Math> Kernel for Rows<'_, C>
+where
+    Max: Combine<C>,
+    Sum: Combine<C>,
+{
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Rows(x, n, out) = self;
+        for (out, x) in out.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+            let max = row_max(x);
+            for (o, &x) in out.iter_mut().zip(x) {
+                *o = (x - max).exp::<I>();
+            }
+            let factor = C::ONE / row_sum(out);
+            for o in out {
+                *o = *o * factor;
+            }
+        }
     }
-    let chunk = (GRAIN / 4 / n).max(1);
-    par::chunks_mut(out, chunk * n, |i, out| task(i * chunk, out));
 }
 
 /// `log(sum(exp(x)))` over `axes`.
@@ -79,11 +107,7 @@ fn log_sum_exp_typed<U: Stage<Compute: Reducible + Math>>(
             *o = U::down(row.log_sum_exp(&*x, (first + i) * n, n));
         }
     };
-    if out.len() * n < GRAIN {
-        return task(0, out);
-    }
-    let chunk = (GRAIN / 4 / n.max(1)).max(1);
-    par::chunks_mut(out, chunk, |i, out| task(i * chunk, out));
+    par::rows_mut(out, out.len(), 1, n as f64, |rows, out| task(rows.start, out));
 }
 
 /// The loops over one row.

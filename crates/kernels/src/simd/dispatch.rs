@@ -45,6 +45,8 @@ impl Isa for Fused {
 pub(crate) trait Kernel {
     /// What it returns.
     type Output;
+    /// Whether 512-bit registers gain anything; if not, the loop is not compiled for them.
+    const WIDE: bool = true;
     /// The body.
     fn run<I: Isa>(self) -> Self::Output;
 }
@@ -57,9 +59,16 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
         // the two functions ask for.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { avx2(kernel) },
-        // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 | Level::Avx512Bf16 => unsafe { avx512(kernel) },
+        Level::Avx512 | Level::Avx512Bf16 => {
+            if K::WIDE {
+                // SAFETY: as above.
+                unsafe { avx512(kernel) }
+            } else {
+                // SAFETY: as above; these levels contain AVX2.
+                unsafe { avx2(kernel) }
+            }
+        }
         // Fused multiply-add is part of the Armv8 baseline.
         Level::Neon => kernel.run::<Fused>(),
         _ => kernel.run::<Plain>(),

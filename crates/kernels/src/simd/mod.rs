@@ -8,7 +8,7 @@ pub(crate) mod lanes;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-pub(crate) use dispatch::{Isa, Kernel, dispatch};
+pub(crate) use dispatch::{Isa, Kernel, Plain, dispatch};
 
 /// An instruction set that kernels are written for, each containing those before it on its
 /// architecture.

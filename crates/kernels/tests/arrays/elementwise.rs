@@ -7,6 +7,9 @@ use anymetal_kernels::{Bool, Complex64, Element, Layout, bf16, f16};
 
 use crate::support::{Rng, Strided, check, random_shape};
 
+type Function = fn(f64) -> f64;
+type Comparison = fn(f32, f32) -> bool;
+
 fn map<T: Element, U: Element>(op: UnaryOp, x: &[T]) -> Vec<U> {
     let mut out = vec![U::zeroed(); x.len()];
     unary(op, T::wrap(x), &Layout::contiguous(&[x.len()]), U::wrap_mut(&mut out));
@@ -50,7 +53,7 @@ fn arguments(rng: &mut Rng) -> Vec<f32> {
 #[test]
 fn functions_are_within_an_ulp() {
     use UnaryOp::*;
-    let functions: [(UnaryOp, fn(f64) -> f64); 21] = [
+    let functions: [(UnaryOp, Function); 21] = [
         (Exp, f64::exp),
         (Expm1, f64::exp_m1),
         (Log, f64::ln),
@@ -320,7 +323,7 @@ fn comparisons_and_predicates() {
         let shape = random_shape(rng, rank);
         let value = |r: &mut Rng| if r.below(5) == 0 { f32::NAN } else { r.below(4) as f32 };
         let (a, b) = (Strided::random(rng, &shape, value), Strided::random(rng, &shape, value));
-        let table: [(BinaryOp, fn(f32, f32) -> bool); 9] = [
+        let table: [(BinaryOp, Comparison); 9] = [
             (Equal, |a, b| a == b),
             (NotEqual, |a, b| a != b),
             (NanEqual, |a, b| a == b || a.is_nan() && b.is_nan()),

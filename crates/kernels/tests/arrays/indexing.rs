@@ -3,7 +3,7 @@
 use anymetal_kernels::index::{
     Indices, OutOfRange, ScatterOp, gather, gather_axis, scatter, scatter_axis, take,
 };
-use anymetal_kernels::{Element, Layout};
+use anymetal_kernels::{Element, Layout, f16};
 
 use crate::support::{Strided, check, indices, random_shape};
 
@@ -135,4 +135,33 @@ fn indices_out_of_range_are_errors() {
         let error = OutOfRange { index: index as i64, axis: 0, places: 3 };
         assert_eq!(result, if fine { Ok(()) } else { Err(error) });
     }
+}
+
+#[test]
+fn repeated_halves_round_after_each_update() {
+    check(40, |rng| {
+        let (rows, n, count) = (1 + rng.below(5), 1 + rng.below(40), rng.below(60));
+        let ids = Strided::random(rng, &[count], |r| r.below(rows) as u8);
+        let half = |r: &mut crate::support::Rng| f16::from_f64(r.signed());
+        let updates = Strided::random(rng, &[count, 1, n], half);
+        let mut dst: Vec<f16> = (0..rows * n).map(|_| half(rng)).collect();
+        for op in [ScatterOp::Add, ScatterOp::Prod, ScatterOp::Min] {
+            let (mut expected, news) = (dst.clone(), updates.values());
+            for (i, id) in ids.values().into_iter().enumerate() {
+                for j in 0..n {
+                    let place = &mut expected[id as usize * n + j];
+                    let (a, b) = (place.to_f32(), news[i * n + j].to_f32());
+                    *place = f16::from_f32(match op {
+                        ScatterOp::Add => a + b,
+                        ScatterOp::Prod => a * b,
+                        _ => a.min(b),
+                    });
+                }
+            }
+            let view = Indices { data: u8::wrap(&ids.data), layout: &ids.layout };
+            let (into, from) = (f16::wrap_mut(&mut dst), f16::wrap(&updates.data));
+            scatter(op, into, &[rows, n], &[view], &[0], from, &updates.layout).unwrap();
+            assert!(dst == expected, "{op:?}");
+        }
+    });
 }

@@ -4,5 +4,6 @@ mod copying;
 mod elementwise;
 mod indexing;
 mod products;
+mod random_bits;
 mod reductions;
 mod support;

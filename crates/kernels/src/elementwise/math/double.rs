@@ -14,6 +14,7 @@ macro_rules! standard {
 
 impl Math for f64 {
     const INFINITY: Self = f64::INFINITY;
+    const VECTORISED: bool = false;
 
     #[inline(always)]
     fn abs(self) -> Self {
@@ -112,8 +113,11 @@ fn erfc_tail(x: f64) -> f64 {
 /// The inverse of erf: a rough start and Newton steps on erf or, in the tails, on log erfc.
 fn erfinv(y: f64) -> f64 {
     let a = y.abs();
-    if !(a < 1.0) {
-        return if a == 1.0 { y * f64::INFINITY } else { f64::NAN };
+    if a == 1.0 {
+        return y * f64::INFINITY;
+    }
+    if a > 1.0 || a.is_nan() {
+        return f64::NAN;
     }
     let l = -(-a * a).ln_1p();
     let c = 2.0 / (std::f64::consts::PI * 0.147) - 0.5 * l;

@@ -25,6 +25,8 @@ pub(crate) trait Math:
     + Rem<Output = Self>
 {
     const INFINITY: Self;
+    /// Whether the functions below are formulas that a compiler can vectorise.
+    const VECTORISED: bool;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
     fn floor(self) -> Self;

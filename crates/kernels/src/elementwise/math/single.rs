@@ -16,6 +16,7 @@ pub(in crate::elementwise) const LARGE_ANGLE: f32 = 1e6;
 
 impl Math for f32 {
     const INFINITY: Self = f32::INFINITY;
+    const VECTORISED: bool = true;
 
     #[inline(always)]
     fn abs(self) -> Self {
@@ -52,8 +53,8 @@ impl Math for f32 {
         // 2^n in two factors, so that results may be subnormal.
         let n = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
         let half = n >> 1;
-        let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
-        p * power(half) * power(n - half)
+        let power = |n: i32| f32::from_bits((n.wrapping_add(127) << 23) as u32);
+        p * power(half) * power(n.wrapping_sub(half))
     }
 
     #[inline(always)]

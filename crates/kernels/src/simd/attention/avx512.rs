@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use super::{EXP2, EXP2_SHORT, Job, Simd};
 use crate::data::{bf16, f16};
-use crate::simd::{Level, available};
+use crate::simd::{Level, supported};
 
 /// Proof of AVX-512 F, BW, DQ and VL with AVX2, FMA and F16C; of BF16 too where `BF16`.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ impl<const BF16: bool> Avx512<BF16> {
     /// The proof, if the CPU has the instructions.
     pub(super) fn new() -> Option<Self> {
         let level = if BF16 { Level::Avx512Bf16 } else { Level::Avx512 };
-        available().contains(&level).then_some(Avx512(()))
+        supported(level).then_some(Avx512(()))
     }
 }
 
@@ -36,6 +36,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     type T = f32;
     type V = __m512;
     const LANES: usize = 16;
+    const VECTORS: usize = 3;
     const BROADCASTS: usize = 8;
     const PAIRS: bool = BF16;
 
@@ -169,7 +170,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         // SAFETY: proof; the caller promises 16 readable rows and 16 writable ones.
         unsafe {
             let row = |i: usize| _mm512_castps_pd(_mm512_loadu_ps(src.add(i * src_step)));
-            let mut r: [__m512d; 16] = std::array::from_fn(|i| row(i));
+            let mut r: [__m512d; 16] = std::array::from_fn(row);
             // The 4 x 4 blocks change places, then blocks of 2 inside them, then scalars.
             for i in 0..4 {
                 let [a, b, c, d] = [r[i], r[i + 4], r[i + 8], r[i + 12]];
@@ -227,13 +228,13 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     #[inline(always)]
     fn dot(self, acc: __m512, a: __m512, b: __m512) -> __m512 {
         // SAFETY: proof, of BF16 too: only with `PAIRS`; the types have the same 512 bits.
-        unsafe { _mm512_dpbf16_ps(acc, std::mem::transmute(a), std::mem::transmute(b)) }
+        unsafe { _mm512_dpbf16_ps(acc, halves(a), halves(b)) }
     }
     #[inline(always)]
     fn pair(self, low: __m512, high: __m512) -> __m512 {
         // SAFETY: proof, of BF16 too: only with `PAIRS`; the types have the same 512 bits.
         unsafe {
-            let halves: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+            let halves = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
             // `low` is in lanes 0 .. 16, `high` in the others.
             let order = lanes(|i| i / 2 + i % 2 * 16);
             _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves))
@@ -261,4 +262,11 @@ fn lanes(f: impl Fn(usize) -> usize) -> __m512i {
     let lanes: [u16; 32] = std::array::from_fn(|i| f(i) as u16);
     // SAFETY: both are 64 bytes, and any bytes are a vector.
     unsafe { std::mem::transmute::<[u16; 32], __m512i>(lanes) }
+}
+
+/// The same bits as `bf16` pairs.
+#[inline(always)]
+fn halves(v: __m512) -> __m512bh {
+    // SAFETY: both are 64 bytes, and any bytes are a vector.
+    unsafe { std::mem::transmute::<__m512, __m512bh>(v) }
 }

@@ -31,15 +31,13 @@ pub(crate) use tile::{Panel, Scores, Values, apply_values, scores};
 use crate::data::{bf16, f16};
 use crate::simd::Level;
 
-/// The most query vectors a micro-kernel holds per key.
-pub(crate) const MAX_VECTORS: usize = 3;
 /// Keys, and columns of values, are handled in runs of this many; buffers are padded to it.
 pub(crate) const RUN: usize = 8;
 
 /// Coefficients of a polynomial for 2^f, |f| <= 1/2, lowest first; relative error 1.6e-7 with
 /// its coefficients rounded to `f32`.
 const EXP2: [f32; 6] =
-    [1.000_000_07, 0.693_146_97, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
+    [1.000_000_1, 0.693_146_97, 0.240_221_2, 0.055_507_13, 0.009_675_541, 0.001_327_647_2];
 /// The same with relative error 7.5e-5, for results that are rounded to `bf16`.
 const EXP2_SHORT: [f32; 4] = [0.999_928_1, 0.693_260_97, 0.242_611_12, 0.055_171_67];
 
@@ -224,7 +222,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     type V: Copy;
     /// Scalars in a vector; at most 16.
     const LANES: usize;
-    /// Broadcast elements held against [`MAX_VECTORS`] vectors; divides [`RUN`].
+    /// The most query vectors a micro-kernel holds, at most 3.
+    const VECTORS: usize;
+    /// Broadcast elements it holds against them; divides [`RUN`].
     const BROADCASTS: usize;
     /// Whether products take pairs of `bf16` ([`Simd::dot`]) instead of scalars.
     const PAIRS: bool;

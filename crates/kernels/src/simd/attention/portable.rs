@@ -26,6 +26,7 @@ impl<T: Real> Simd for Portable<T> {
     type T = T;
     type V = [T; N];
     const LANES: usize = N;
+    const VECTORS: usize = 2;
     const BROADCASTS: usize = 4;
     const PAIRS: bool = false;
 

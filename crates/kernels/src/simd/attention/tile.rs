@@ -1,6 +1,11 @@
 //! The two matrix products: scores from queries and keys, output from probabilities and values.
 
-use super::{Job, MAX_VECTORS, RUN, Real, Simd};
+#![expect(
+    clippy::needless_range_loop,
+    reason = "part of an array is used; the compiler unrolls these loops into registers"
+)]
+
+use super::{Job, RUN, Real, Simd};
 
 /// Rows of equal length in units: scalars, or `bf16` pairs where the instruction set works on
 /// [`Simd::PAIRS`]. Both are as large as the scalar.
@@ -34,7 +39,7 @@ pub(crate) struct Scores<'a, T> {
     pub(crate) count: usize,
     /// Units in a query and in a key.
     pub(crate) depth: usize,
-    /// Vectors per packed row, 1 ..= [`MAX_VECTORS`].
+    /// Vectors per packed row, 1 ..= [`Simd::VECTORS`].
     pub(crate) vectors: usize,
     /// Factor of the products.
     pub(crate) scale: T,
@@ -51,7 +56,7 @@ pub(crate) struct Scores<'a, T> {
 /// Computes scores.
 pub(crate) fn scores<S: Simd>(s: S, job: Scores<'_, S::T>) {
     let width = job.vectors * S::LANES;
-    assert!((1..=MAX_VECTORS).contains(&job.vectors) && job.count > 0);
+    assert!((1..=S::VECTORS).contains(&job.vectors) && job.count > 0);
     assert!(job.queries.len() >= job.depth * width && job.top.len() >= width);
     assert!(job.out.len() >= job.count.next_multiple_of(RUN) * width);
     job.keys.check(job.count, job.depth, size_of::<S::T>());
@@ -153,7 +158,7 @@ pub(crate) struct Values<'a, T> {
     pub(crate) count: usize,
     /// Columns of values, a multiple of [`RUN`].
     pub(crate) columns: usize,
-    /// Vectors per row, 1 ..= [`MAX_VECTORS`].
+    /// Vectors per row, 1 ..= [`Simd::VECTORS`].
     pub(crate) vectors: usize,
     /// What the output so far is multiplied by: one row.
     pub(crate) correction: &'a [T],
@@ -164,7 +169,7 @@ pub(crate) struct Values<'a, T> {
 /// Accumulates values.
 pub(crate) fn apply_values<S: Simd>(s: S, job: Values<'_, S::T>) {
     let width = job.vectors * S::LANES;
-    assert!((1..=MAX_VECTORS).contains(&job.vectors) && job.columns.is_multiple_of(RUN));
+    assert!((1..=S::VECTORS).contains(&job.vectors) && job.columns.is_multiple_of(RUN));
     assert!(job.weights.len() >= job.count * width && job.correction.len() >= width);
     assert!(job.out.len() >= job.columns * width);
     job.values.check(job.count, job.columns, size_of::<S::T>());

@@ -1,0 +1,331 @@
+//! Custom kernels given as Metal Shading Language source, MLX's `metal_kernel`.
+//!
+//! A kernel is its body; the signature is generated from the names, shapes and dtypes of a call
+//! (`signature.rs`), compiled when the call is evaluated (`program.rs`, cached by content) and run
+//! by the reference executor, in which no access can leave its buffer.
+
+mod program;
+mod signature;
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::array::eval::EvalContext;
+use crate::device::{Inputs, Primitive, Spec};
+use crate::error::{Error, Result};
+use crate::operation::Operation;
+use crate::ops::Operand;
+use crate::{Array, Dtype, Shape, ops};
+
+pub(crate) use program::KernelLaunch;
+pub use program::{Bounds, KernelWarning, on_kernel_warning};
+pub use signature::TemplateArgument;
+
+const OP: &str = "metal_kernel";
+
+/// Floating-point mode of a kernel. The meaning of operations is IEEE's in every mode; `Fast`
+/// defines `__FAST_MATH__` as 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MathMode {
+    /// IEEE.
+    #[default]
+    Safe,
+    /// As `Safe`.
+    Relaxed,
+    /// As `Safe`, with `__FAST_MATH__`.
+    Fast,
+}
+
+/// Begins a kernel with the body `source`, which sees the inputs and outputs by their names. Add
+/// options to the builder, then [`build`](KernelBuilder::build). Nothing is compiled before a call
+/// is evaluated.
+///
+/// ```
+/// # use anymetal::{Array, Dtype, fast};
+/// let source = "uint i = thread_position_in_grid.x; out[i] = metal::exp(inp[i]);";
+/// let kernel = fast::metal_kernel("myexp", &["inp"], &["out"], source).build()?;
+/// let x = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// let y = kernel
+///     .call(&[(&x).into()])
+///     .grid([2, 1, 1])
+///     .threadgroup([2, 1, 1])
+///     .output(&[2], Dtype::F32)
+///     .run()?
+///     .remove(0);
+/// assert_eq!(y.to_vec::<f32>()?[0], 1.0);
+/// # anymetal::Result::Ok(())
+/// ```
+pub fn metal_kernel(
+    name: &str,
+    input_names: &[&str],
+    output_names: &[&str],
+    source: &str,
+) -> KernelBuilder {
+    let own = |names: &[&str]| names.iter().map(|n| n.to_string()).collect();
+    KernelBuilder(Definition {
+        name: name.into(),
+        inputs: own(input_names),
+        outputs: own(output_names),
+        source: source.into(),
+        header: "".into(),
+        ensure_row_contiguous: true,
+        atomic_outputs: false,
+        math_mode: MathMode::Safe,
+        mentions: signature::Mentions::default(),
+    })
+}
+
+/// What a kernel is made of.
+#[derive(Clone)]
+struct Definition {
+    name: String,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    source: Arc<str>,
+    header: Arc<str>,
+    ensure_row_contiguous: bool,
+    atomic_outputs: bool,
+    math_mode: MathMode,
+    mentions: signature::Mentions,
+}
+
+/// A kernel being described; made by [`metal_kernel`].
+pub struct KernelBuilder(Definition);
+
+impl KernelBuilder {
+    /// Text put before the kernel: includes, functions, types. It ends with a newline of its own
+    /// if its last line is a comment.
+    pub fn header(mut self, header: &str) -> Self {
+        self.0.header = header.into();
+        self
+    }
+
+    /// Whether inputs that are not row-major are copied first (the default); if not, the kernel
+    /// sees their strides.
+    pub fn ensure_row_contiguous(mut self, yes: bool) -> Self {
+        self.0.ensure_row_contiguous = yes;
+        self
+    }
+
+    /// Whether outputs are `device atomic<T>*`.
+    pub fn atomic_outputs(mut self, yes: bool) -> Self {
+        self.0.atomic_outputs = yes;
+        self
+    }
+
+    /// Floating-point mode.
+    pub fn math_mode(mut self, mode: MathMode) -> Self {
+        self.0.math_mode = mode;
+        self
+    }
+
+    /// Ends the description.
+    ///
+    /// # Errors
+    /// A kernel without outputs.
+    pub fn build(mut self) -> Result<MetalKernel> {
+        if self.0.outputs.is_empty() {
+            return Err(Error::value(OP, "Must specify at least one output."));
+        }
+        self.0.mentions = signature::Mentions::scan(&self.0.source, &self.0.inputs);
+        Ok(MetalKernel(Arc::new(self.0)))
+    }
+}
+
+/// A custom kernel. Calling it records a node of the graph; it has no derivative of its own (use
+/// [`CustomFunction`](crate::CustomFunction)).
+#[derive(Clone)]
+pub struct MetalKernel(Arc<Definition>);
+
+impl fmt::Debug for MetalKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetalKernel").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl MetalKernel {
+    /// Begins a call. Numbers become 0-d arrays and reach the kernel as references.
+    pub fn call(&self, inputs: &[Operand<'_>]) -> KernelCall {
+        let inputs = inputs
+            .iter()
+            .map(|input| match *input {
+                Operand::Array(a) => a.clone(),
+                Operand::Scalar(s) => ops::scalar(s),
+            })
+            .collect();
+        KernelCall {
+            definition: self.0.clone(),
+            inputs,
+            outputs: Vec::new(),
+            template: Vec::new(),
+            grid: [1; 3],
+            threadgroup: [1; 3],
+            init_value: None,
+            verbose: false,
+            ensure_row_contiguous: self.0.ensure_row_contiguous,
+            atomic_outputs: self.0.atomic_outputs,
+            bounds: Bounds::default(),
+        }
+    }
+}
+
+/// A call being described; made by [`MetalKernel::call`].
+pub struct KernelCall {
+    definition: Arc<Definition>,
+    inputs: Vec<Array>,
+    outputs: Vec<Spec>,
+    template: Vec<(String, TemplateArgument)>,
+    grid: [u32; 3],
+    threadgroup: [u32; 3],
+    init_value: Option<f32>,
+    verbose: bool,
+    ensure_row_contiguous: bool,
+    atomic_outputs: bool,
+    bounds: Bounds,
+}
+
+impl KernelCall {
+    /// Adds an output; in the order of the kernel's output names.
+    pub fn output(mut self, shape: &[usize], dtype: Dtype) -> Self {
+        self.outputs.push(Spec::new(shape, dtype));
+        self
+    }
+
+    /// Adds a template argument: a dtype, an integer or a boolean.
+    pub fn template(mut self, name: &str, value: impl Into<TemplateArgument>) -> Self {
+        self.template.push((name.into(), value.into()));
+        self
+    }
+
+    /// Threads along each axis, in total; 1 each unless set.
+    pub fn grid(mut self, grid: [u32; 3]) -> Self {
+        self.grid = grid;
+        self
+    }
+
+    /// Threads of a threadgroup along each axis; 1 each unless set. An axis longer than the
+    /// grid's is cut to it.
+    pub fn threadgroup(mut self, threadgroup: [u32; 3]) -> Self {
+        self.threadgroup = threadgroup;
+        self
+    }
+
+    /// Fills every output with a value before the launch; without it outputs start as zero.
+    pub fn init_value(mut self, value: f32) -> Self {
+        self.init_value = Some(value);
+        self
+    }
+
+    /// Prints the generated source to standard output at the call.
+    pub fn verbose(mut self, yes: bool) -> Self {
+        self.verbose = yes;
+        self
+    }
+
+    /// Overrides [`KernelBuilder::ensure_row_contiguous`] for this call.
+    pub fn ensure_row_contiguous(mut self, yes: bool) -> Self {
+        self.ensure_row_contiguous = yes;
+        self
+    }
+
+    /// Overrides [`KernelBuilder::atomic_outputs`] for this call.
+    pub fn atomic_outputs(mut self, yes: bool) -> Self {
+        self.atomic_outputs = yes;
+        self
+    }
+
+    /// What happens on accesses out of range.
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Records the call: one array per output.
+    ///
+    /// # Errors
+    /// Numbers of inputs or outputs that do not fit the kernel; `float64`. Errors of the source,
+    /// a threadgroup of the wrong size and accesses out of range appear at evaluation.
+    pub fn run(self) -> Result<Vec<Array>> {
+        let Definition { inputs, outputs, .. } = &*self.definition;
+        for (what, expected, got) in [
+            ("inputs", inputs.len(), self.inputs.len()),
+            ("outputs", outputs.len(), self.outputs.len()),
+        ] {
+            if expected != got {
+                let message =
+                    format!("Expected `{what}` to have size {expected} but got size {got}.");
+                return Err(Error::value(OP, message));
+            }
+        }
+        let dtypes = self.inputs.iter().map(Array::dtype);
+        if dtypes.chain(self.outputs.iter().map(|o| o.dtype)).any(|d| d == Dtype::F64) {
+            let message = "float64 is not supported on the GPU";
+            return Err(Error::dtype(OP, message, &[Dtype::F64]));
+        }
+        let text = signature::generate(&signature::Call {
+            definition: &self.definition,
+            inputs: &self.inputs,
+            outputs: &self.outputs,
+            template: &self.template,
+            atomic_outputs: self.atomic_outputs,
+        });
+        if self.verbose {
+            let name = &self.definition.name;
+            println!("Generated source code for `{name}`:\n```\n{}\n```", text.whole());
+        }
+        let launch = KernelLaunch {
+            kernel: self.definition.name.clone(),
+            text,
+            math_mode: self.definition.math_mode,
+            last_resort: self.template,
+            mentions: self.definition.mentions.inputs.clone(),
+            grid: self.grid,
+            threadgroup: self.threadgroup,
+            init_value: self.init_value,
+            bounds: self.bounds,
+        };
+        let op = CustomKernel {
+            launch: Arc::new(launch),
+            outputs: self.outputs,
+            copy_strided: self.ensure_row_contiguous,
+        };
+        Array::apply(op, &self.inputs)
+    }
+}
+
+#[derive(Debug)]
+struct CustomKernel {
+    launch: Arc<KernelLaunch>,
+    outputs: Vec<Spec>,
+    copy_strided: bool,
+}
+
+impl Operation for CustomKernel {
+    fn name(&self) -> &str {
+        "CustomKernel"
+    }
+
+    fn infer(&self, _: &[Array]) -> Result<Vec<Spec>> {
+        Ok(self.outputs.clone())
+    }
+
+    fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {
+        let mut inputs = Inputs::new();
+        for view in cx.take_inputs() {
+            // Memory before element 0 cannot be named by a kernel's pointer to it.
+            let backwards = view.layout.strides.iter().any(|&s| s < 0);
+            let copy = self.copy_strided || backwards;
+            inputs.push(if copy { cx.contiguous(view)? } else { view });
+        }
+        cx.launch_on(&Primitive::Kernel(self.launch.clone()), inputs)
+    }
+}
+
+/// Shapes of inputs as a kernel sees them.
+type Sizes = SmallVec<[i32; 8]>;
+
+fn sizes(shape: &Shape) -> Sizes {
+    shape.iter().map(|&n| i32::try_from(n).unwrap_or(i32::MAX)).collect()
+}

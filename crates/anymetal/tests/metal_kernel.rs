@@ -1,0 +1,242 @@
+//! Custom kernels in the lazy graph: the published examples, every option, and errors.
+
+mod support;
+
+use anymetal::fast::{self, Bounds};
+use anymetal::{Array, CustomFunction, Dtype, Error, Result, grad, ops, vmap};
+use support::{Random, close, everywhere};
+
+/// The published example of a kernel with a header, whose helper uses the template name of the
+/// launch.
+#[test]
+fn the_published_header_example() {
+    everywhere(|| {
+        let source = "\n// body uses helper declared in header\n\
+                      uint elem = thread_position_in_grid.x;\n\
+                      out[elem] = helper(inp[elem]);\n";
+        let header = "\ninline T helper(T v) { return metal::exp(v); }\n";
+        let kernel =
+            fast::metal_kernel("myexp_hdr", &["inp"], &["out"], source).header(header).build()?;
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            let a = Random::new(1).normal(&[1000]).astype(dtype)?;
+            let out = kernel
+                .call(&[(&a).into()])
+                .template("T", dtype)
+                .grid([1000, 1, 1])
+                .threadgroup([256, 1, 1])
+                .output(&[1000], dtype)
+                .verbose(dtype == Dtype::F32)
+                .run()?
+                .remove(0);
+            // One rounding to the dtype.
+            let tolerance = match dtype {
+                Dtype::F32 => 1e-6,
+                Dtype::F16 => 1e-3,
+                _ => 8e-3,
+            };
+            close(&out, &a.exp()?, tolerance)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn strided_inputs_through_their_strides() {
+    everywhere(|| {
+        let source = "uint elem = thread_position_in_grid.x;\n\
+                      uint loc = elem_to_loc(elem, inp_shape, inp_strides, inp_ndim);\n\
+                      T tmp = inp[loc];\n\
+                      out[elem] = metal::precise::exp(tmp);";
+        let kernel = fast::metal_kernel("myexp_strided", &["inp"], &["out"], source)
+            .ensure_row_contiguous(false)
+            .build()?;
+        let x = Random::new(2).normal(&[4, 16]);
+        let views = [x.index(&[(..).into(), (1..13).into()])?.t(), x.clone(), x.t()];
+        for x in views {
+            let y = kernel
+                .call(&[(&x).into()])
+                .template("T", Dtype::F32)
+                .grid([x.size() as u32, 1, 1])
+                .threadgroup([256, 1, 1])
+                .output(x.shape(), Dtype::F32)
+                .run()?
+                .remove(0);
+            close(&y, &x.exp()?, 1e-6)?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn scalars_templates_and_several_outputs() {
+    everywhere(|| {
+        let source = "uint i = thread_position_in_grid.x;\n\
+                      if (FLAG) { a[i] = inp[i] * s + N; } else { a[i] = 0; }\n\
+                      b[i] = n > 2 ? inp_shape[0] : -1;";
+        let kernel =
+            fast::metal_kernel("rms_eps1e-06", &["inp", "s", "n"], &["a", "b"], source).build()?;
+        let x = Array::from_slice(&[1.0f32, 2.0, 3.0], &[3])?;
+        let run = |flag: bool| {
+            kernel
+                .call(&[(&x).into(), 2.5f64.into(), 3i64.into()])
+                .template("FLAG", flag)
+                .template("N", -4)
+                .grid([3, 1, 1])
+                .threadgroup([1, 1, 1])
+                .output(&[3], Dtype::F32)
+                .output(&[3], Dtype::I32)
+                .run()
+        };
+        let out = run(true)?;
+        assert_eq!(out[0].to_vec::<f32>()?, [-1.5, 1.0, 3.5]);
+        assert_eq!(out[1].to_vec::<i32>()?, [3, 3, 3]);
+        assert_eq!(run(false)?[0].to_vec::<f32>()?, [0.0; 3]);
+        Ok(())
+    });
+}
+
+#[test]
+fn atomic_outputs_with_an_initial_value() {
+    everywhere(|| {
+        let source = "uint i = thread_position_in_grid.x;\n\
+                      atomic_fetch_add_explicit(&out[i % 4], inp[i], memory_order_relaxed);";
+        let kernel =
+            fast::metal_kernel("hist", &["inp"], &["out"], source).atomic_outputs(true).build()?;
+        let x = ops::ones(&[1002], Dtype::F32)?;
+        let y = kernel
+            .call(&[(&x).into()])
+            .grid([1002, 1, 1])
+            .threadgroup([64, 1, 1])
+            .output(&[4], Dtype::F32)
+            .init_value(10.0)
+            .run()?
+            .remove(0);
+        assert_eq!(y.to_vec::<f32>()?, [261.0, 261.0, 260.0, 260.0]);
+        Ok(())
+    });
+}
+
+#[test]
+fn threadgroups_and_simdgroups() {
+    everywhere(|| {
+        // A row softmax with threadgroup memory, a barrier and simdgroup reductions.
+        let source = "
+            threadgroup float shared[32];
+            uint row = threadgroup_position_in_grid.x;
+            uint lid = thread_position_in_threadgroup.x;
+            uint lane = thread_index_in_simdgroup;
+            uint group = simdgroup_index_in_threadgroup;
+            float top = -INFINITY;
+            for (uint i = lid; i < N; i += 64) top = max(top, inp[row * N + i]);
+            top = simd_max(top);
+            if (lane == 0) shared[group] = top;
+            threadgroup_barrier(mem_flags::mem_threadgroup);
+            top = max(shared[0], shared[1]);
+            threadgroup_barrier(mem_flags::mem_threadgroup);
+            float total = 0;
+            for (uint i = lid; i < N; i += 64) total += exp(inp[row * N + i] - top);
+            total = simd_sum(total);
+            if (lane == 0) shared[group] = total;
+            threadgroup_barrier(mem_flags::mem_threadgroup);
+            total = shared[0] + shared[1];
+            for (uint i = lid; i < N; i += 64) out[row * N + i] = exp(inp[row * N + i] - top) / total;
+        ";
+        let kernel = fast::metal_kernel("softmax", &["inp"], &["out"], source).build()?;
+        let x = Random::new(3).normal(&[5, 100]);
+        let y = kernel
+            .call(&[(&x).into()])
+            .template("N", 100)
+            .grid([5 * 64, 1, 1])
+            .threadgroup([64, 1, 1])
+            .output(&[5, 100], Dtype::F32)
+            .run()?
+            .remove(0);
+        close(&y, &ops::softmax(&x, -1, true)?, 1e-6)
+    });
+}
+
+#[test]
+fn kernels_differentiate_through_custom_functions() {
+    everywhere(|| {
+        let source = "uint i = thread_position_in_grid.x; out[i] = inp[i] * inp[i];";
+        let kernel = fast::metal_kernel("square", &["inp"], &["out"], source).build()?;
+        let plain = kernel.clone();
+        let run = move |kernel: &fast::MetalKernel, x: &Array| {
+            kernel
+                .call(&[x.into()])
+                .grid([x.size() as u32, 1, 1])
+                .threadgroup([32, 1, 1])
+                .output(x.shape(), x.dtype())
+                .run()
+        };
+        let square = CustomFunction::new(move |a| run(&kernel, &a[0]))
+            .with_vjp(|a, g, _| Ok(vec![ops::multiply(&g[0], &ops::multiply(&a[0], 2.0)?)?]));
+        let x = Array::from_slice(&[1.0f32, -3.0, 2.0], &[3])?;
+        let loss = |a: &[Array]| ops::sum(&square.call(a)?[0], (), false);
+        assert_eq!(grad(loss, &[0])(&[x.clone()])?[0].to_vec::<f32>()?, [2.0, -6.0, 4.0]);
+        let loss = |a: &[Array]| ops::sum(&run(&plain, &a[0])?[0], (), false);
+        let error = grad(loss, &[0])(&[x.clone()]).unwrap_err();
+        assert_eq!(error.to_string(), "[Primitive::vjp] Not implemented for CustomKernel.");
+        let error = vmap(|a| run(&plain, &a[0]), &[x], &[], &[]).unwrap_err();
+        assert_eq!(error.to_string(), "[Primitive::vmap] Not implemented for CustomKernel.");
+        Ok(())
+    });
+}
+
+#[test]
+fn errors_point_at_the_users_own_line() -> Result<()> {
+    let x = ops::ones(&[8], Dtype::F32)?;
+    let call = |source: &str, header: &str| -> Result<()> {
+        let kernel =
+            fast::metal_kernel("broken", &["inp"], &["out"], source).header(header).build()?;
+        let call = kernel.call(&[(&x).into()]).grid([8, 1, 1]).threadgroup([8, 1, 1]);
+        call.output(&[8], Dtype::F32).run()?[0].eval()
+    };
+    let source = "uint i = thread_position_in_grid.x;\nout[i] = inpt[i];";
+    let error = call(source, "").unwrap_err().to_string();
+    assert!(error.contains("source:2:10") && error.contains("inpt"), "{error}");
+    let error = call("out[0] = f(1.0f);", "\nfloat f(float x) { return y; }\n").unwrap_err();
+    assert!(error.to_string().contains("header:2:"), "{error}");
+    // A write out of range is an error with line, thread, index and length.
+    let source = "uint i = thread_position_in_grid.x;\n\nout[i + 1] = 1;";
+    let error = call(source, "").unwrap_err();
+    assert!(matches!(&error, Error::Failed(e) if matches!(&**e, Error::Kernel { .. })));
+    let text = error.to_string();
+    assert!(text.contains("source:3:") && text.contains("out[8] of 8 float"), "{text}");
+    assert!(text.contains("thread (7, 0, 0)"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn wrong_calls_are_errors_at_the_call() -> Result<()> {
+    let x = ops::ones(&[8], Dtype::F32)?;
+    let none = fast::metal_kernel("k", &["inp"], &[], "").build();
+    let text = none.err().map(|e| e.to_string());
+    assert_eq!(text.as_deref(), Some("[metal_kernel] Must specify at least one output."));
+    let kernel = fast::metal_kernel("k", &["inp"], &["out"], "out[0] = inp[0];").build()?;
+    let error = kernel.call(&[]).output(&[1], Dtype::F32).run().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "[metal_kernel] Expected `inputs` to have size 1 but got size 0."
+    );
+    let wide = x.astype(Dtype::F64)?;
+    assert!(kernel.call(&[(&wide).into()]).output(&[1], Dtype::F32).run().is_err());
+    let large = kernel.call(&[(&x).into()]).grid([4096, 1, 1]).threadgroup([2048, 1, 1]);
+    let error = large.output(&[1], Dtype::F32).run()?[0].eval().unwrap_err();
+    assert!(error.to_string().contains("Thread group size (2048) is greater than"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn reads_out_of_range_warn_or_fail_as_asked() -> Result<()> {
+    let x = ops::ones(&[8], Dtype::F32)?;
+    let source = "uint i = thread_position_in_grid.x; float v = inp[i + 4]; out[i] = v;";
+    let kernel = fast::metal_kernel("gap", &["inp"], &["out"], source).build()?;
+    let call = |bounds| {
+        let call = kernel.call(&[(&x).into()]).grid([8, 1, 1]).threadgroup([8, 1, 1]);
+        call.output(&[8], Dtype::F32).bounds(bounds).run()?[0].to_vec::<f32>()
+    };
+    assert_eq!(call(Bounds::Warn)?, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert!(call(Bounds::Error).is_err());
+    Ok(())
+}

@@ -1,0 +1,928 @@
+//! Constant evaluation: the typed program run by its definition, with a limit on steps.
+//!
+//! Pointers are paths into objects, so reading outside an object is noticed and refused. What the
+//! language leaves undefined at run time (division by zero, for one) is an error here.
+
+use crate::diagnostic::Span;
+use crate::ir::{BinaryOp, CompareOp, UnaryOp};
+use crate::sema::codes;
+use crate::sema::hir::{Expr, ExprKind, FnId, LocalId, LoopForm, Pointer, Root, Stmt, Value};
+use crate::sema::types::{Kind, Qt, Scalar};
+use crate::sema::{Res, Sema};
+
+/// Steps that all constant evaluations of a compilation may take together.
+const MAX_STEPS: u64 = 4_000_000;
+/// Calls within calls.
+const MAX_CALLS: usize = 200;
+/// Elements of a constant.
+const MAX_PARTS: u64 = 1 << 20;
+
+/// The objects and calls of one evaluation.
+#[derive(Debug, Default)]
+struct Machine {
+    /// Objects; a call's locals are a stretch of them.
+    slots: Vec<Value>,
+    /// Where the current call's locals start; `None` outside calls.
+    base: Option<usize>,
+    calls: usize,
+    old: Vec<Value>,
+}
+
+/// How a statement ended.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return(Option<Value>),
+}
+
+impl Sema<'_> {
+    /// The value of a constant expression.
+    pub(super) fn evaluate(&mut self, e: &Expr) -> Res<Value> {
+        let mut machine = Machine::default();
+        self.eval(&mut machine, e)
+    }
+
+    /// The value of an expression that need not be constant.
+    pub(super) fn evaluate_quietly(&mut self, e: &Expr) -> Res<Value> {
+        match e.kind {
+            ExprKind::Const(bits) => Ok(Value::Bits(bits)),
+            _ => self.evaluate(e),
+        }
+    }
+
+    fn step(&mut self, at: Span) -> Res<()> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            let silent = std::mem::replace(&mut self.silent, 0);
+            let message = format!("constant evaluation took more than {MAX_STEPS} steps");
+            let result = self.err(codes::CONSTANT_LIMIT, at, message);
+            self.silent = silent;
+            return result;
+        }
+        Ok(())
+    }
+
+    fn not_constant<T>(&mut self, at: Span, why: &str) -> Res<T> {
+        self.err(codes::NOT_CONSTANT, at, format!("this is not a constant: {why}"))
+    }
+
+    /// The zero of a type.
+    pub(super) fn zero(&mut self, ty: Qt) -> Value {
+        match self.types.kind(ty.ty).clone() {
+            Kind::Vector(_, n) | Kind::Packed(_, n) => {
+                Value::Parts(vec![Value::Bits(0); n.into()])
+            }
+            Kind::Matrix(_, c, r) => {
+                Value::Parts(vec![Value::Parts(vec![Value::Bits(0); r.into()]); c.into()])
+            }
+            Kind::Array(element, length) => {
+                let zero = self.zero(element);
+                Value::Parts(vec![zero; length.unwrap_or(0).min(MAX_PARTS) as usize])
+            }
+            Kind::Class(class) => {
+                let fields: Vec<Qt> = self.class(class).fields.iter().map(|f| f.ty).collect();
+                Value::Parts(fields.into_iter().map(|ty| self.zero(ty)).collect())
+            }
+            Kind::Pointer(_) | Kind::Ref(..) | Kind::Nullptr => {
+                Value::Pointer(Pointer { root: None, path: Vec::new() })
+            }
+            _ => Value::Bits(0),
+        }
+    }
+
+    fn scalar_of(&self, e: &Expr) -> Scalar {
+        match self.types.as_vector(e.ty.ty) {
+            Some((scalar, _)) => scalar,
+            None => self.types.as_scalar(e.ty.ty).unwrap_or(Scalar::U64),
+        }
+    }
+
+    fn bits(&mut self, m: &mut Machine, e: &Expr) -> Res<u64> {
+        match self.eval(m, e)? {
+            Value::Bits(bits) => Ok(bits),
+            Value::Pointer(pointer) => Ok(u64::from(pointer.root.is_some())),
+            Value::Parts(_) | Value::Function(_) => self.not_constant(e.span, "it is no number"),
+        }
+    }
+
+    fn eval(&mut self, m: &mut Machine, e: &Expr) -> Res<Value> {
+        self.step(e.span)?;
+        let scalar = self.scalar_of(e);
+        Ok(match &e.kind {
+            ExprKind::Const(bits) => match self.types.kind(e.ty.ty) {
+                Kind::Pointer(_) | Kind::Nullptr => {
+                    Value::Pointer(Pointer { root: None, path: Vec::new() })
+                }
+                _ => Value::Bits(*bits),
+            },
+            ExprKind::Zero => self.zero(e.ty),
+            ExprKind::Constant(value) => (**value).clone(),
+            ExprKind::Function(id) => Value::Function(*id),
+            ExprKind::Local(_)
+            | ExprKind::Global(_)
+            | ExprKind::Deref(_)
+            | ExprKind::Component(..)
+            | ExprKind::Reinterpret(_)
+            | ExprKind::Temporary(_) => self.read_place(m, e)?,
+            ExprKind::Field(base, field) => {
+                if base.lvalue {
+                    return self.read_place(m, e);
+                }
+                match self.eval(m, base)? {
+                    Value::Parts(mut parts) if (*field as usize) < parts.len() => {
+                        parts.swap_remove(*field as usize)
+                    }
+                    _ => return self.not_constant(e.span, "this member has no known value"),
+                }
+            }
+            ExprKind::Element(..) => self.read_place(m, e)?,
+            ExprKind::Swizzle(base, parts) => {
+                let Value::Parts(values) = self.eval(m, base)? else {
+                    return self.not_constant(e.span, "this is no vector");
+                };
+                let mut chosen: Vec<Value> =
+                    parts.iter().filter_map(|&p| values.get(p as usize).cloned()).collect();
+                match chosen.len() {
+                    1 => chosen.swap_remove(0),
+                    _ => Value::Parts(chosen),
+                }
+            }
+            ExprKind::Load(place) => self.eval(m, place)?,
+            ExprKind::Address(place) => Value::Pointer(self.place(m, place)?),
+            ExprKind::Unary(op, a) => {
+                let scalar = self.scalar_of(a);
+                let a = self.eval(m, a)?;
+                map1(a, &|x| unary(*op, x, scalar))
+            }
+            ExprKind::Binary(op, a, b) => {
+                let b_is_zero_error = matches!(op, BinaryOp::Div | BinaryOp::Rem) && scalar.is_int();
+                let span = e.span;
+                let a = self.eval(m, a)?;
+                let b = self.eval(m, b)?;
+                if b_is_zero_error && b == Value::Bits(0) {
+                    return self.not_constant(span, "it divides by zero");
+                }
+                map2(a, b, &|x, y| binary(*op, x, y, scalar))
+            }
+            ExprKind::Fma(a, b, c) => {
+                let a = self.eval(m, a)?;
+                let b = self.eval(m, b)?;
+                let c = self.eval(m, c)?;
+                map3(a, b, c, &|x, y, z| fma(x, y, z, scalar))
+            }
+            ExprKind::Compare(op, a, b) => {
+                let scalar = self.scalar_of(a);
+                let (a, b) = (self.eval(m, a)?, self.eval(m, b)?);
+                match (&a, &b) {
+                    (Value::Pointer(p), Value::Pointer(q)) => {
+                        let result = match op {
+                            CompareOp::Eq => p == q,
+                            CompareOp::Ne => p != q,
+                            CompareOp::Lt => p.path < q.path,
+                            CompareOp::Le => p.path <= q.path,
+                            CompareOp::Gt => p.path > q.path,
+                            CompareOp::Ge => p.path >= q.path,
+                        };
+                        Value::Bits(result.into())
+                    }
+                    _ => map2(a, b, &|x, y| compare(*op, x, y, scalar).into()),
+                }
+            }
+            ExprKind::Offset(pointer, index) => {
+                let index_scalar = self.scalar_of(index);
+                let value = self.eval(m, pointer)?;
+                let by = as_i64(self.bits(m, index)?, index_scalar);
+                match value {
+                    Value::Pointer(mut p) if !p.path.is_empty() => {
+                        let last = p.path.len() - 1;
+                        let at = i64::from(p.path[last]) + by;
+                        match u32::try_from(at) {
+                            Ok(at) => p.path[last] = at,
+                            Err(_) => {
+                                return self.not_constant(e.span, "the address is out of range");
+                            }
+                        }
+                        Value::Pointer(p)
+                    }
+                    value @ Value::Pointer(_) if by == 0 => value,
+                    _ => return self.not_constant(e.span, "the address is out of range"),
+                }
+            }
+            ExprKind::Distance(a, b) => match (self.eval(m, a)?, self.eval(m, b)?) {
+                (Value::Pointer(a), Value::Pointer(b)) if a.root == b.root => {
+                    let last = |p: &Pointer| p.path.last().copied().map_or(0, i64::from);
+                    Value::Bits((last(&a) - last(&b)) as u64)
+                }
+                _ => return self.not_constant(e.span, "the pointers are unrelated"),
+            },
+            ExprKind::And(a, b) => match self.bits(m, a)? {
+                0 => Value::Bits(0),
+                _ => self.eval(m, b)?,
+            },
+            ExprKind::Or(a, b) => match self.bits(m, a)? {
+                0 => self.eval(m, b)?,
+                _ => Value::Bits(1),
+            },
+            ExprKind::Cond(c, a, b) => match self.eval(m, c)? {
+                Value::Bits(0) => self.eval(m, b)?,
+                Value::Bits(_) => self.eval(m, a)?,
+                Value::Parts(conds) => {
+                    let (a, b) = (self.eval(m, a)?, self.eval(m, b)?);
+                    let (Value::Parts(a), Value::Parts(b)) = (a, b) else {
+                        return self.not_constant(e.span, "the operands are no vectors");
+                    };
+                    let parts = conds.into_iter().zip(a.into_iter().zip(b));
+                    Value::Parts(
+                        parts.map(|(c, (a, b))| if c == Value::Bits(0) { b } else { a }).collect(),
+                    )
+                }
+                _ => return self.not_constant(e.span, "the condition is unknown"),
+            },
+            ExprKind::Comma(a, b) => {
+                self.eval(m, a)?;
+                self.eval(m, b)?
+            }
+            ExprKind::Assign(place, value) => {
+                let value = self.eval(m, value)?;
+                self.store(m, place, value.clone())?;
+                value
+            }
+            ExprKind::Update { object, value, postfix } => {
+                let old = self.eval(m, object)?;
+                m.old.push(old.clone());
+                let new = self.eval(m, value);
+                m.old.pop();
+                let new = new?;
+                self.store(m, object, new.clone())?;
+                if *postfix { old } else { new }
+            }
+            ExprKind::Old => match m.old.last() {
+                Some(old) => old.clone(),
+                None => return self.not_constant(e.span, "its value is unknown"),
+            },
+            ExprKind::Convert(a) => {
+                let from = self.scalar_of(a);
+                if matches!(self.types.kind(a.ty.ty), Kind::Pointer(_)) {
+                    return self.not_constant(e.span, "an address has no known number");
+                }
+                let a = self.eval(m, a)?;
+                map1(a, &|x| convert(x, from, scalar))
+            }
+            ExprKind::Bitcast(a) => {
+                let value = self.eval(m, a)?;
+                let (from, n) = match self.types.as_vector(a.ty.ty) {
+                    Some((s, n)) => (s, n),
+                    None => (self.scalar_of(a), 1),
+                };
+                let to_n = self.types.as_vector(e.ty.ty).map_or(1, |(_, n)| n);
+                let mut bytes = Vec::new();
+                let parts = match value {
+                    Value::Parts(parts) => parts,
+                    value => vec![value],
+                };
+                let _ = n;
+                for part in parts {
+                    let Value::Bits(bits) = part else {
+                        return self.not_constant(e.span, "it is no number");
+                    };
+                    bytes.extend_from_slice(&bits.to_le_bytes()[..from.size() as usize]);
+                }
+                bytes.resize(bytes.len().max(32), 0);
+                let size = scalar.size() as usize;
+                let mut out: Vec<Value> = (0..to_n as usize)
+                    .map(|i| {
+                        let mut word = [0u8; 8];
+                        word[..size].copy_from_slice(&bytes[i * size..(i + 1) * size]);
+                        Value::Bits(u64::from_le_bytes(word))
+                    })
+                    .collect();
+                if to_n == 1 { out.swap_remove(0) } else { Value::Parts(out) }
+            }
+            ExprKind::PointerCast(a) => {
+                let (from, to) = (self.types.pointee(a.ty.ty), self.types.pointee(e.ty.ty));
+                match (from, to) {
+                    (Some(a_ty), Some(b)) if a_ty.ty == b.ty => self.eval(m, a)?,
+                    _ => return self.not_constant(e.span, "it reads memory as another type"),
+                }
+            }
+            ExprKind::Splat(a) => {
+                let a = self.eval(m, a)?;
+                let n = self.types.as_vector(e.ty.ty).map_or(1, |(_, n)| n);
+                Value::Parts(vec![a; n.into()])
+            }
+            ExprKind::Vector(parts) => {
+                let mut values = Vec::new();
+                for part in parts {
+                    match self.eval(m, part)? {
+                        Value::Parts(parts) => values.extend(parts),
+                        value => values.push(value),
+                    }
+                }
+                Value::Parts(values)
+            }
+            ExprKind::Aggregate(parts) => {
+                let mut value = self.zero(e.ty);
+                for (n, part) in parts {
+                    let part = self.eval(m, part)?;
+                    if let Value::Parts(values) = &mut value
+                        && let Some(place) = values.get_mut(*n as usize)
+                    {
+                        *place = part;
+                    }
+                }
+                value
+            }
+            ExprKind::Call(id, args) => {
+                let mut values = Vec::with_capacity(args.len());
+                for arg in args {
+                    values.push(self.eval(m, arg)?);
+                }
+                match self.run(m, *id, values, e.span)? {
+                    Some(value) => value,
+                    None => Value::Parts(Vec::new()),
+                }
+            }
+            ExprKind::New(id, args) => {
+                let object = self.zero(e.ty);
+                let slot = m.slots.len() as u32;
+                m.slots.push(object);
+                let root = Some(Root::Slot(slot));
+                let mut values = vec![Value::Pointer(Pointer { root, path: Vec::new() })];
+                for arg in args {
+                    values.push(self.eval(m, arg)?);
+                }
+                self.run(m, *id, values, e.span)?;
+                m.slots[slot as usize].clone()
+            }
+            ExprKind::Builtin(call) => {
+                use crate::builtin::Lowering;
+                let mut values = Vec::new();
+                for arg in &call.args {
+                    values.push(self.eval(m, arg)?);
+                }
+                let t = call.t.scalar;
+                match (call.row.lowering, &values[..]) {
+                    (Lowering::Binary(op), [a, b]) => {
+                        map2(a.clone(), b.clone(), &|x, y| binary(op, x, y, t))
+                    }
+                    (Lowering::Unary(op), [a]) => map1(a.clone(), &|x| unary(op, x, t)),
+                    (Lowering::Fma, [a, b, c]) => {
+                        map3(a.clone(), b.clone(), c.clone(), &|x, y, z| fma(x, y, z, t))
+                    }
+                    (Lowering::Whole(name), _) => {
+                        let params =
+                            call.row.params.iter().map(|form| form.with(call.t)).collect();
+                        let callee = crate::builtin::Callee { name, params };
+                        match self.library_function(&callee) {
+                            Some(id) => match self.run(m, id, values, e.span)? {
+                                Some(value) => value,
+                                None => Value::Parts(Vec::new()),
+                            },
+                            None => return self.not_constant(e.span, "it calls the library"),
+                        }
+                    }
+                    _ => {
+                        let why = format!("`{}` is computed at run time", call.row.name);
+                        return self.not_constant(e.span, &why);
+                    }
+                }
+            }
+            ExprKind::Intrinsic(..) => {
+                return self.not_constant(e.span, "simdgroup matrices exist at run time only");
+            }
+            ExprKind::Void(a) => {
+                self.eval(m, a)?;
+                Value::Parts(Vec::new())
+            }
+        })
+    }
+
+    fn read_place(&mut self, m: &mut Machine, e: &Expr) -> Res<Value> {
+        if let ExprKind::Temporary(inner) = &e.kind {
+            return self.eval(m, inner);
+        }
+        let pointer = self.place(m, e)?;
+        self.read(m, &pointer, e.span)
+    }
+
+    fn read(&mut self, m: &Machine, pointer: &Pointer, at: Span) -> Res<Value> {
+        let whole;
+        let mut value = match pointer.root {
+            None => return self.not_constant(at, "it reads through a null pointer"),
+            Some(Root::Slot(slot)) => match m.slots.get(slot as usize) {
+                Some(value) => value,
+                None => return self.not_constant(at, "the object is gone"),
+            },
+            Some(Root::Global(id)) => {
+                whole = self.global_value(id)?;
+                &whole
+            }
+        };
+        for &step in &pointer.path {
+            value = match value {
+                Value::Parts(parts) if (step as usize) < parts.len() => &parts[step as usize],
+                _ => return self.not_constant(at, "it reads outside an object"),
+            };
+        }
+        Ok(value.clone())
+    }
+
+    /// The address of an object.
+    fn place(&mut self, m: &mut Machine, e: &Expr) -> Res<Pointer> {
+        self.step(e.span)?;
+        match &e.kind {
+            ExprKind::Local(LocalId(id)) => match m.base {
+                Some(base) => {
+                    Ok(Pointer { root: Some(Root::Slot(base as u32 + id)), path: Vec::new() })
+                }
+                None => {
+                    // A constant of the function being analysed.
+                    let constant =
+                        self.fx.locals.get(*id as usize).and_then(|local| local.constant.clone());
+                    match constant {
+                        Some(value) => {
+                            m.slots.push(value);
+                            let root = Some(Root::Slot(m.slots.len() as u32 - 1));
+                            Ok(Pointer { root, path: Vec::new() })
+                        }
+                        None => {
+                            let name = self
+                                .fx
+                                .locals
+                                .get(*id as usize)
+                                .map_or(String::new(), |local| local.name.clone());
+                            let why = format!("`{name}` is not known when the program is compiled");
+                            self.not_constant(e.span, &why)
+                        }
+                    }
+                }
+            },
+            ExprKind::Global(id) => Ok(Pointer { root: Some(Root::Global(*id)), path: Vec::new() }),
+            ExprKind::Deref(pointer) => match self.eval(m, pointer)? {
+                Value::Pointer(pointer) => Ok(pointer),
+                _ => self.not_constant(e.span, "the address is unknown"),
+            },
+            ExprKind::Field(base, field) => {
+                let mut pointer = self.place(m, base)?;
+                pointer.path.push(*field);
+                Ok(pointer)
+            }
+            ExprKind::Element(base, index) | ExprKind::Component(base, index) => {
+                let scalar = self.scalar_of(index);
+                let mut pointer = self.place(m, base)?;
+                let index = as_i64(self.bits(m, index)?, scalar);
+                match u32::try_from(index) {
+                    Ok(index) => pointer.path.push(index),
+                    Err(_) => return self.not_constant(e.span, "the index is out of range"),
+                }
+                Ok(pointer)
+            }
+            ExprKind::Swizzle(base, parts) if parts.len() == 1 => {
+                let mut pointer = self.place(m, base)?;
+                pointer.path.push(parts[0].into());
+                Ok(pointer)
+            }
+            ExprKind::Reinterpret(base) if self.types.as_class(base.ty.ty).is_some() => {
+                self.place(m, base)
+            }
+            ExprKind::Temporary(inner) => {
+                let value = self.eval(m, inner)?;
+                m.slots.push(value);
+                Ok(Pointer { root: Some(Root::Slot(m.slots.len() as u32 - 1)), path: Vec::new() })
+            }
+            ExprKind::Assign(place, _) => {
+                self.eval(m, e)?;
+                self.place(m, place)
+            }
+            ExprKind::Update { object, .. } => {
+                self.eval(m, e)?;
+                self.place(m, object)
+            }
+            ExprKind::Comma(a, b) => {
+                self.eval(m, a)?;
+                self.place(m, b)
+            }
+            _ if !e.lvalue => {
+                let value = self.eval(m, e)?;
+                m.slots.push(value);
+                Ok(Pointer { root: Some(Root::Slot(m.slots.len() as u32 - 1)), path: Vec::new() })
+            }
+            _ => self.not_constant(e.span, "this object has no known address"),
+        }
+    }
+
+    fn store(&mut self, m: &mut Machine, place: &Expr, value: Value) -> Res<()> {
+        if let (ExprKind::Swizzle(base, parts), Value::Parts(values)) = (&place.kind, &value)
+            && parts.len() > 1
+        {
+            let pointer = self.place(m, base)?;
+            for (&part, value) in parts.iter().zip(values) {
+                let mut pointer = pointer.clone();
+                pointer.path.push(part.into());
+                self.write(m, &pointer, value.clone(), place.span)?;
+            }
+            return Ok(());
+        }
+        let pointer = self.place(m, place)?;
+        self.write(m, &pointer, value, place.span)
+    }
+
+    fn write(&mut self, m: &mut Machine, pointer: &Pointer, value: Value, at: Span) -> Res<()> {
+        let Some(Root::Slot(slot)) = pointer.root else {
+            return self.not_constant(at, "it changes something outside");
+        };
+        let Some(mut place) = m.slots.get_mut(slot as usize) else {
+            return self.not_constant(at, "the object is gone");
+        };
+        for &step in &pointer.path {
+            place = match place {
+                Value::Parts(parts) if (step as usize) < parts.len() => &mut parts[step as usize],
+                _ => return self.not_constant(at, "it writes outside an object"),
+            };
+        }
+        *place = value;
+        Ok(())
+    }
+
+    /// Runs a function.
+    fn run(&mut self, m: &mut Machine, id: FnId, args: Vec<Value>, at: Span) -> Res<Option<Value>> {
+        if m.calls >= MAX_CALLS {
+            return self.not_constant(at, "calls nest too deep");
+        }
+        if self.analyse(id, at.into()).is_err() {
+            return self.not_constant(at, "it calls a function that has errors");
+        }
+        let Some(body) = self.func(id).body.clone() else {
+            return self.not_constant(at, "it calls itself while it is being defined");
+        };
+        let base = m.slots.len();
+        for (n, local) in body.locals.iter().enumerate() {
+            let value = match args.get(n) {
+                Some(value) => value.clone(),
+                None => match &local.constant {
+                    Some(value) => value.clone(),
+                    None => self.zero(local.ty),
+                },
+            };
+            m.slots.push(value);
+        }
+        let outer = m.base.replace(base);
+        m.calls += 1;
+        let flow = self.exec_all(m, &body.block);
+        m.calls -= 1;
+        m.base = outer;
+        match flow? {
+            Flow::Return(value) => Ok(value),
+            Flow::Next | Flow::Break | Flow::Continue => Ok(None),
+        }
+    }
+
+    fn exec_all(&mut self, m: &mut Machine, block: &[Stmt]) -> Res<Flow> {
+        for statement in block {
+            match self.exec(m, statement)? {
+                Flow::Next => {}
+                flow => return Ok(flow),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn exec(&mut self, m: &mut Machine, statement: &Stmt) -> Res<Flow> {
+        match statement {
+            Stmt::Expr(e) => {
+                self.eval(m, e)?;
+            }
+            Stmt::Local { id, init, span } => {
+                let value = match init {
+                    Some(init) => Some(self.eval(m, init)?),
+                    None => None,
+                };
+                self.step(*span)?;
+                if let (Some(base), Some(value)) = (m.base, value) {
+                    m.slots[base + id.0 as usize] = value;
+                }
+            }
+            Stmt::Block(block) => return self.exec_all(m, block),
+            Stmt::If { cond, then, otherwise, .. } => {
+                let chosen = if self.bits(m, cond)? != 0 { then } else { otherwise };
+                return self.exec_all(m, chosen);
+            }
+            Stmt::Loop { cond, body, step, style, span } => {
+                let mut first = *style == LoopForm::Do;
+                loop {
+                    self.step(*span)?;
+                    if !first
+                        && let Some(cond) = cond
+                        && self.bits(m, cond)? == 0
+                    {
+                        break;
+                    }
+                    first = false;
+                    match self.exec_all(m, body)? {
+                        Flow::Next | Flow::Continue => {}
+                        Flow::Break => break,
+                        flow @ Flow::Return(_) => return Ok(flow),
+                    }
+                    if let Some(step) = step {
+                        self.eval(m, step)?;
+                    }
+                }
+            }
+            Stmt::Switch { value, cases, .. } => {
+                let bits = self.bits(m, value)?;
+                let start = cases
+                    .iter()
+                    .position(|case| case.values.contains(&bits))
+                    .or_else(|| cases.iter().position(|case| case.default));
+                if let Some(start) = start {
+                    for case in &cases[start..] {
+                        match self.exec_all(m, &case.body)? {
+                            Flow::Next => {}
+                            Flow::Break => break,
+                            flow => return Ok(flow),
+                        }
+                    }
+                }
+            }
+            Stmt::Break(_) => return Ok(Flow::Break),
+            Stmt::Continue(_) => return Ok(Flow::Continue),
+            Stmt::Return(value, _) => {
+                let value = match value {
+                    Some(value) => Some(self.eval(m, value)?),
+                    None => None,
+                };
+                return Ok(Flow::Return(value));
+            }
+        }
+        Ok(Flow::Next)
+    }
+}
+
+fn map1(a: Value, f: &dyn Fn(u64) -> u64) -> Value {
+    match a {
+        Value::Bits(a) => Value::Bits(f(a)),
+        Value::Parts(parts) => Value::Parts(parts.into_iter().map(|a| map1(a, f)).collect()),
+        other => other,
+    }
+}
+
+fn map2(a: Value, b: Value, f: &dyn Fn(u64, u64) -> u64) -> Value {
+    match (a, b) {
+        (Value::Bits(a), Value::Bits(b)) => Value::Bits(f(a, b)),
+        (Value::Parts(a), Value::Parts(b)) => {
+            Value::Parts(a.into_iter().zip(b).map(|(a, b)| map2(a, b, f)).collect())
+        }
+        (other, _) => other,
+    }
+}
+
+fn map3(a: Value, b: Value, c: Value, f: &dyn Fn(u64, u64, u64) -> u64) -> Value {
+    match (a, b, c) {
+        (Value::Bits(a), Value::Bits(b), Value::Bits(c)) => Value::Bits(f(a, b, c)),
+        (Value::Parts(a), Value::Parts(b), Value::Parts(c)) => {
+            let parts = a.into_iter().zip(b).zip(c);
+            Value::Parts(parts.map(|((a, b), c)| map3(a, b, c, f)).collect())
+        }
+        (other, ..) => other,
+    }
+}
+
+/// Cuts bits to the width of a type.
+pub(super) fn wrap(bits: u64, scalar: Scalar) -> u64 {
+    match scalar {
+        Scalar::Bool => u64::from(bits != 0),
+        _ => match scalar.size() {
+            1 => bits & 0xff,
+            2 => bits & 0xffff,
+            4 => bits & 0xffff_ffff,
+            _ => bits,
+        },
+    }
+}
+
+/// An integer's value.
+pub(super) fn as_i64(bits: u64, scalar: Scalar) -> i64 {
+    match scalar {
+        Scalar::I8 => i64::from(bits as i8),
+        Scalar::I16 => i64::from(bits as i16),
+        Scalar::I32 => i64::from(bits as i32),
+        _ => wrap(bits, scalar) as i64,
+    }
+}
+
+/// How an integer is written.
+pub(super) fn show_int(bits: u64, scalar: Scalar) -> String {
+    if scalar.is_signed() { as_i64(bits, scalar).to_string() } else { wrap(bits, scalar).to_string() }
+}
+
+/// A float's value.
+pub(super) fn to_f64(bits: u64, scalar: Scalar) -> f64 {
+    match scalar {
+        Scalar::F32 => f32::from_bits(bits as u32).into(),
+        Scalar::BF16 => f32::from_bits((bits as u32) << 16).into(),
+        Scalar::F16 => {
+            let bits = bits as u16;
+            let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+            let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+            match exponent {
+                0 => sign * fraction * 2f64.powi(-24),
+                31 if fraction == 0.0 => sign * f64::INFINITY,
+                31 => f64::NAN,
+                _ => sign * (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
+            }
+        }
+        _ => as_i64(bits, scalar) as f64,
+    }
+}
+
+/// The bits of a float, rounded to nearest, ties to even.
+pub(super) fn from_f64(value: f64, scalar: Scalar) -> u64 {
+    let (digits, least) = match scalar {
+        Scalar::F16 => (10, -14),
+        Scalar::BF16 => (7, -126),
+        _ => return u64::from((value as f32).to_bits()),
+    };
+    let sign = u64::from(value.is_sign_negative()) << 15;
+    let infinity = if scalar == Scalar::F16 { 0x7c00 } else { 0x7f80 };
+    if value.is_nan() {
+        return infinity | 1 << (digits - 1);
+    }
+    let magnitude = value.abs();
+    if magnitude == 0.0 || magnitude.is_infinite() {
+        return sign | if magnitude == 0.0 { 0 } else { infinity };
+    }
+    let exponent = ((magnitude.to_bits() >> 52) as i32 - 1023).max(least);
+    // A whole number of units in the last place; exact, as only the exponent changes.
+    let units = magnitude * 2f64.powi(digits - exponent);
+    let rounded = units.round_ties_even() as u64;
+    let biased = (exponent - least) as u64;
+    let bits = (biased << digits) + rounded;
+    sign | bits.min(infinity)
+}
+
+/// Conversion by value.
+pub(super) fn convert(bits: u64, from: Scalar, to: Scalar) -> u64 {
+    if from == to {
+        return bits;
+    }
+    match (from.is_float(), to.is_float()) {
+        (_, _) if to == Scalar::Bool && from.is_float() => u64::from(to_f64(bits, from) != 0.0),
+        (true, true) => from_f64(to_f64(bits, from), to),
+        (true, false) => {
+            let value = to_f64(bits, from);
+            let signed = match to {
+                Scalar::I8 => i64::from(value as i8),
+                Scalar::I16 => i64::from(value as i16),
+                Scalar::I32 => i64::from(value as i32),
+                Scalar::I64 => value as i64,
+                Scalar::U8 => i64::from(value as u8),
+                Scalar::U16 => i64::from(value as u16),
+                Scalar::U32 => i64::from(value as u32),
+                _ => value as u64 as i64,
+            };
+            wrap(signed as u64, to)
+        }
+        (false, true) => {
+            if to == Scalar::F32 {
+                let value = match from {
+                    Scalar::U64 => bits as f32,
+                    _ => as_i64(bits, from) as f32,
+                };
+                return value.to_bits().into();
+            }
+            let value = match from {
+                Scalar::U64 => bits as f64,
+                _ => as_i64(bits, from) as f64,
+            };
+            from_f64(value, to)
+        }
+        (false, false) => wrap(as_i64(bits, from) as u64, to),
+    }
+}
+
+pub(super) fn unary(op: UnaryOp, bits: u64, scalar: Scalar) -> u64 {
+    if scalar.is_float() {
+        let sign = 1u64 << (scalar.bits() - 1);
+        let value = to_f64(bits, scalar);
+        return match op {
+            UnaryOp::Neg => bits ^ sign,
+            UnaryOp::Abs => bits & !sign,
+            UnaryOp::Sqrt => from_f64(value.sqrt(), scalar),
+            UnaryOp::Floor => from_f64(value.floor(), scalar),
+            UnaryOp::Ceil => from_f64(value.ceil(), scalar),
+            UnaryOp::Trunc => from_f64(value.trunc(), scalar),
+            UnaryOp::Rint => from_f64(value.round_ties_even(), scalar),
+            UnaryOp::Not | UnaryOp::Clz | UnaryOp::Ctz | UnaryOp::Popcount | UnaryOp::ReverseBits => {
+                bits
+            }
+        };
+    }
+    let width = scalar.bits();
+    let result = match op {
+        UnaryOp::Neg => bits.wrapping_neg(),
+        UnaryOp::Not if scalar == Scalar::Bool => u64::from(bits == 0),
+        UnaryOp::Not => !bits,
+        UnaryOp::Abs if scalar.is_signed() => as_i64(bits, scalar).unsigned_abs(),
+        UnaryOp::Clz => u64::from(bits.leading_zeros() - (64 - width)),
+        UnaryOp::Ctz => u64::from(bits.trailing_zeros().min(width)),
+        UnaryOp::Popcount => bits.count_ones().into(),
+        UnaryOp::ReverseBits => bits.reverse_bits() >> (64 - width),
+        UnaryOp::Abs
+        | UnaryOp::Sqrt
+        | UnaryOp::Floor
+        | UnaryOp::Ceil
+        | UnaryOp::Trunc
+        | UnaryOp::Rint => bits,
+    };
+    wrap(result, scalar)
+}
+
+pub(super) fn binary(op: BinaryOp, a: u64, b: u64, scalar: Scalar) -> u64 {
+    if scalar.is_float() {
+        let (x, y) = (to_f64(a, scalar), to_f64(b, scalar));
+        // Twice the digits and more: rounding the f64 result once more is rounding once.
+        let result = match op {
+            BinaryOp::Add => x + y,
+            BinaryOp::Sub => x - y,
+            BinaryOp::Mul => x * y,
+            BinaryOp::Div => x / y,
+            BinaryOp::Rem => x % y,
+            BinaryOp::Min => x.min(y),
+            BinaryOp::Max => x.max(y),
+            _ => x,
+        };
+        return from_f64(result, scalar);
+    }
+    let (x, y) = (as_i64(a, scalar), as_i64(b, scalar));
+    let signed = scalar.is_signed();
+    let shift = (b % u64::from(scalar.bits())) as u32;
+    let result = match op {
+        BinaryOp::Add => a.wrapping_add(b),
+        BinaryOp::Sub => a.wrapping_sub(b),
+        BinaryOp::Mul => a.wrapping_mul(b),
+        BinaryOp::Div if b == 0 => 0,
+        BinaryOp::Rem if b == 0 => 0,
+        BinaryOp::Div if signed => x.wrapping_div(y) as u64,
+        BinaryOp::Rem if signed => x.wrapping_rem(y) as u64,
+        BinaryOp::Div => a / b,
+        BinaryOp::Rem => a % b,
+        BinaryOp::And => a & b,
+        BinaryOp::Or => a | b,
+        BinaryOp::Xor => a ^ b,
+        BinaryOp::Shl => a << shift,
+        BinaryOp::Shr if signed => (x >> shift) as u64,
+        BinaryOp::Shr => a >> shift,
+        BinaryOp::Min if signed => x.min(y) as u64,
+        BinaryOp::Max if signed => x.max(y) as u64,
+        BinaryOp::Min => a.min(b),
+        BinaryOp::Max => a.max(b),
+        BinaryOp::MulHi if signed => {
+            (i128::from(x) * i128::from(y) >> scalar.bits()) as u64
+        }
+        BinaryOp::MulHi => (u128::from(a) * u128::from(b) >> scalar.bits()) as u64,
+        BinaryOp::AddSat | BinaryOp::SubSat => {
+            let (x, y) = match signed {
+                true => (i128::from(x), i128::from(y)),
+                false => (i128::from(a), i128::from(b)),
+            };
+            let sum = if op == BinaryOp::AddSat { x + y } else { x - y };
+            let bits = scalar.bits();
+            let (least, most) = match signed {
+                true => (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1),
+                false => (0, (1i128 << bits) - 1),
+            };
+            sum.clamp(least, most) as u64
+        }
+    };
+    wrap(result, scalar)
+}
+
+fn fma(a: u64, b: u64, c: u64, scalar: Scalar) -> u64 {
+    if scalar == Scalar::F32 {
+        let f = |bits: u64| f32::from_bits(bits as u32);
+        return f(a).mul_add(f(b), f(c)).to_bits().into();
+    }
+    let (a, b, c) = (to_f64(a, scalar), to_f64(b, scalar), to_f64(c, scalar));
+    // The product of two halves is exact in f64, and so is all but the most lopsided sum.
+    from_f64(a * b + c, scalar)
+}
+
+pub(super) fn compare(op: CompareOp, a: u64, b: u64, scalar: Scalar) -> bool {
+    use std::cmp::Ordering;
+    let order = if scalar.is_float() {
+        to_f64(a, scalar).partial_cmp(&to_f64(b, scalar))
+    } else if scalar.is_signed() {
+        Some(as_i64(a, scalar).cmp(&as_i64(b, scalar)))
+    } else {
+        Some(a.cmp(&b))
+    };
+    match op {
+        CompareOp::Eq => order == Some(Ordering::Equal),
+        CompareOp::Ne => order != Some(Ordering::Equal),
+        CompareOp::Lt => order == Some(Ordering::Less),
+        CompareOp::Le => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        CompareOp::Gt => order == Some(Ordering::Greater),
+        CompareOp::Ge => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+    }
+}

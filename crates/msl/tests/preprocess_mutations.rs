@@ -1,0 +1,162 @@
+//! Mutated and random texts through the preprocessor: it must return, with tokens that end in
+//! [`TokenKind::End`], spans that lead to places, and diagnostics that can be rendered.
+
+use anymetal_msl::Session;
+use anymetal_msl::diagnostic::{Origin, Report, render};
+use anymetal_msl::prelude::{MLX, STDLIB};
+use anymetal_msl::syntax::{Options, TokenKind, preprocess};
+
+/// A small generator (xorshift), so that a failure's seed is all there is to reproduce it.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 11) as usize % limit.max(1)
+    }
+}
+
+/// Pieces that random texts are made of.
+const PIECES: &[&str] = &[
+    "#define ",
+    "#define F(x, ...) ",
+    "#undef ",
+    "#if ",
+    "#ifdef ",
+    "#ifndef ",
+    "#elif ",
+    "#else",
+    "#endif",
+    "#include \"h\"",
+    "#include <h>",
+    "#error ",
+    "#pragma once",
+    "#pragma unroll ",
+    "\n",
+    "\n",
+    "\n",
+    "\n",
+    "\\\n",
+    "\r\n",
+    " ",
+    " ",
+    "A",
+    "B",
+    "F",
+    "G",
+    "x",
+    "F(",
+    "G(",
+    ")",
+    "(",
+    ",",
+    "#",
+    "##",
+    "__VA_ARGS__",
+    "__VA_OPT__(",
+    "__LINE__",
+    "__FILE__",
+    "__COUNTER__",
+    "_Pragma(",
+    "\"unroll\"",
+    "defined",
+    "__has_include(",
+    "1",
+    "0",
+    "'",
+    "\"",
+    "/*",
+    "*/",
+    "//",
+    "\\",
+    "é",
+    "€",
+    "1e+",
+    "0x",
+    "?",
+    ":",
+    "&&",
+    "-",
+    "/",
+    "%",
+    "\u{feff}",
+    "\0",
+    "<",
+    ">",
+    "...",
+    ".",
+];
+
+fn check(text: &str, header: &str, seed: u64) {
+    let mut options = Options::default();
+    options.headers.insert("h".to_owned(), header.into());
+    options.limits.tokens = 20_000;
+    options.limits.include_depth = 8;
+    let mut session = Session::new();
+    let file = session.add_file("source", Origin::Source, text);
+    let tokens = preprocess(&mut session, &[file], &options);
+    let (last, others) = tokens.split_last().expect("tokens end with the end");
+    assert_eq!(last.kind, TokenKind::End, "seed {seed}");
+    for token in others {
+        assert_ne!(token.kind, TokenKind::End, "seed {seed}");
+        let _ = session.map.place(token.span);
+        let _ = session.map.backtrace(token.span);
+        if let TokenKind::Ident(name) | TokenKind::Str(name) = token.kind {
+            let _ = session.text(name);
+        }
+    }
+    for diagnostic in session.diagnostics().iter().take(20) {
+        let report = Report::new(diagnostic, &session.map, &session.names);
+        let _ = render::render(&report, &session.map, render::Style::default());
+    }
+}
+
+#[test]
+fn random_texts() {
+    for seed in 1..3000u64 {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut texts = [String::new(), String::new()];
+        for text in &mut texts {
+            for _ in 0..random.below(120) {
+                text.push_str(PIECES[random.below(PIECES.len())]);
+            }
+        }
+        check(&texts[0], &texts[1], seed);
+    }
+}
+
+#[test]
+fn mutated_library() {
+    let sources: Vec<&str> = STDLIB.iter().chain(MLX).map(|(_, text)| *text).collect();
+    for seed in 1..400u64 {
+        let mut random = Random(seed.wrapping_mul(0xd134_2543_de82_ef95));
+        let source = sources[random.below(sources.len())];
+        let mut characters: Vec<char> =
+            source.chars().skip(random.below(8000)).take(3000).collect();
+        for _ in 0..1 + random.below(40) {
+            let at = random.below(characters.len());
+            match random.below(4) {
+                0 => characters.truncate(at.max(100)),
+                1 => drop(characters.drain(at..(at + random.below(20)).min(characters.len()))),
+                2 => {
+                    let piece = PIECES[random.below(PIECES.len())];
+                    characters.splice(at..at, piece.chars());
+                }
+                _ => {
+                    let from = random.below(characters.len());
+                    let to = (from + random.below(200)).min(characters.len());
+                    let copy: Vec<char> = characters[from..to].to_vec();
+                    characters.splice(at..at, copy);
+                }
+            }
+        }
+        let text: String = characters.into_iter().collect();
+        check(&text, "#include \"h\"\n#define A F(A)\n", seed);
+    }
+}
