@@ -113,7 +113,9 @@ fn narrow_bits_are_the_bytes_of_whole_words() {
                     let keys = random::split(&key, 6).unwrap().reshape(&[2, 3, 2]).unwrap();
                     let draw = |k: &[Array]| Ok(vec![random::bits(&[n, 1], width, Some(&k[0]))?]);
                     let twice = |k: &[Array]| vmap(draw, k, &[], &[]);
-                    let all = vmap(twice, &[keys.clone()], &[], &[Some(-1)]).unwrap().remove(0);
+                    let all = vmap(twice, std::slice::from_ref(&keys), &[], &[Some(-1)])
+                        .unwrap()
+                        .remove(0);
                     assert_eq!(all.shape(), [3, n, 1, 2]);
                     for (i, j) in [(0isize, 0isize), (1, 2)] {
                         let one = keys.index(&[i.into(), j.into()]).unwrap();

@@ -9,7 +9,7 @@ use std::path::Path;
 use smallvec::SmallVec;
 
 use super::sink::{self, Sink};
-use super::source::Source;
+use super::source::{Fix, Source};
 use super::{LoadOptions, MAX_AXES, plausible};
 use crate::device::Spec;
 use crate::error::Result;
@@ -88,7 +88,7 @@ fn read(source: &Source<'_>) -> Result<Array> {
         let part = if dtype == Dtype::Complex64 { 4 } else { dtype.size() };
         bytes.chunks_exact_mut(part).for_each(<[u8]>::reverse);
     };
-    let fix: Option<&dyn Fn(&mut [u8])> = if swapped { Some(&swap) } else { None };
+    let fix: Option<Fix<'_>> = if swapped { Some(&swap) } else { None };
     let start = at + size as u64;
     if !header.fortran_order {
         return source.array(start, &spec, fix);

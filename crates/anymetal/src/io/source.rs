@@ -10,6 +10,9 @@ use crate::device::{Buffer, BufferMut, Spec};
 use crate::error::{Error, Result};
 use crate::{Array, Slice};
 
+/// What must be done to an array's bytes after they were copied.
+pub(super) type Fix<'a> = &'a dyn Fn(&mut [u8]);
+
 /// Bytes of known length that are read at positions.
 pub(super) struct Source<'a> {
     op: &'static str,
@@ -65,12 +68,7 @@ impl<'a> Source<'a> {
 
     /// The array whose row-major elements start at a position: the mapped pages themselves if
     /// there are such and they are aligned, else a copy, which `fix` may change.
-    pub(super) fn array(
-        &self,
-        start: u64,
-        spec: &Spec,
-        fix: Option<&dyn Fn(&mut [u8])>,
-    ) -> Result<Array> {
+    pub(super) fn array(&self, start: u64, spec: &Spec, fix: Option<Fix<'_>>) -> Result<Array> {
         let Some(len) = spec.bytes() else {
             return Err(self.broken("an array is larger than the address space"));
         };

@@ -80,7 +80,7 @@ pub fn arange(start: f64, stop: f64, step: f64, dtype: Dtype) -> Result<Array> {
         return Err(Error::value("arange", "Cannot compute length."));
     }
     let n = ((stop - start) / step).ceil().max(0.0);
-    if !(n < i32::MAX as f64) {
+    if n >= i32::MAX as f64 {
         return Err(Error::value("arange", "Maximum size exceeded."));
     }
     if dtype == Dtype::Bool {

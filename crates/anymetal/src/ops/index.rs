@@ -114,15 +114,15 @@ pub(super) fn gather_axes(x: &Array, indices: &[Array], axes: &[usize]) -> Resul
         x.shape().iter().enumerate().map(|(i, &n)| if axes.contains(&i) { 1 } else { n }).collect();
     let signed: SmallVec<[isize; 4]> = axes.iter().map(|&a| a as isize).collect();
     let (indices, axes) = check("gather", x, indices, &signed)?;
-    if x.size() == 0 && indices.first().is_some_and(|i| i.size() > 0) {
-        if let Some(&axis) = axes.iter().find(|&&a| x.shape()[a] == 0) {
-            return Err(Error::Index {
-                op: "gather",
-                message: format!("Cannot index axis {axis}, which has size 0."),
-                index: 0,
-                size: 0,
-            });
-        }
+    if indices.first().is_some_and(|i| i.size() > 0)
+        && let Some(&axis) = axes.iter().find(|&&a| x.shape()[a] == 0)
+    {
+        return Err(Error::Index {
+            op: "gather",
+            message: format!("Cannot index axis {axis}, which has size 0."),
+            index: 0,
+            size: 0,
+        });
     }
     let index_shape = indices.first().map_or(&[][..], Array::shape);
     super::check_size("gather", &[index_shape, &sizes].concat())?;

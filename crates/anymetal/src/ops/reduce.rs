@@ -1,6 +1,7 @@
 //! Reductions over axes, and softmax.
 
 use std::borrow::Cow;
+use std::slice::from_ref;
 
 use anymetal_kernels::reduce::{ArgOp, ReduceOp};
 
@@ -282,11 +283,11 @@ fn reduce(
     keepdims: bool,
 ) -> Result<Array> {
     let axes = axes.resolve(name, x.ndim())?;
-    if matches!(op, ReduceOp::Max | ReduceOp::Min) {
-        if let Some(&axis) = axes.iter().find(|&&a| x.shape()[a] == 0) {
-            let message = format!("Cannot {name} reduce over axis {axis} with size 0.");
-            return Err(Error::shape(name, message, &[x.shape()]));
-        }
+    if matches!(op, ReduceOp::Max | ReduceOp::Min)
+        && let Some(&axis) = axes.iter().find(|&&a| x.shape()[a] == 0)
+    {
+        let message = format!("Cannot {name} reduce over axis {axis} with size 0.");
+        return Err(Error::shape(name, message, &[x.shape()]));
     }
     if x.dtype() == Dtype::Complex64 && matches!(op, ReduceOp::Any | ReduceOp::All) {
         return reduced(op, &x.astype(Dtype::Bool)?, &axes, keepdims);
@@ -365,7 +366,7 @@ impl Operation for Reduce {
             ReduceOp::Sum => Some(broadcast_to(g, x.shape())?),
             ReduceOp::Prod => {
                 let composed = |a: &[Array]| Ok(vec![pairwise_product(&a[0], &self.axes)?]);
-                transforms::vjp(composed, &[x.clone()], &[g.clone()])?.1.pop()
+                transforms::vjp(composed, from_ref(x), from_ref(g))?.1.pop()
             }
             ReduceOp::Max | ReduceOp::Min => {
                 // Equal extremes share the gradient.

@@ -362,7 +362,7 @@ fn arrays_too_large_to_exist_are_refused_at_the_call() {
         Array::from_slice::<f32>(&[], &[0, big, big]),
         ops::expand_dims(&line, &[0]).and_then(|x| ops::matmul(&x, &row)),
     ] {
-        let error = result.err().expect("the size overflows");
+        let error = result.expect_err("the size overflows");
         assert_eq!(error.category(), Category::Value, "{error}");
     }
     // What fits the address space but not the memory fails when it is computed.

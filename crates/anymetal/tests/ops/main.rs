@@ -4,6 +4,8 @@
 //! Adding an operation is adding a row to [`table`]; [`harness`] does the rest, on the CPU and on
 //! the fake device. A failure prints the row and a seed; `ANYMETAL_TEST_SEED` repeats it.
 
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "arguments read best as lists of arrays")]
+
 mod errors;
 mod harness;
 mod kinds;

@@ -199,7 +199,7 @@ pub(crate) fn erf(x: f64) -> f64 {
 
 /// Inverse of [`erf`] by bisection.
 pub(crate) fn erfinv(y: f64) -> f64 {
-    if !(y.abs() < 1.0) {
+    if y.is_nan() || y.abs() >= 1.0 {
         return if y.abs() == 1.0 { y * f64::INFINITY } else { f64::NAN };
     }
     let (mut low, mut high) = (-6.0, 6.0);

@@ -28,7 +28,7 @@ use backward::RmsNormBackward;
 /// let x = Array::from_slice(&[3.0f32, 4.0], &[1, 2])?;
 /// let y = fast::rms_norm(&x, None, 0.0)?.to_vec::<f32>()?;
 /// assert!((y[0] - 3.0 / 12.5f32.sqrt()).abs() < 1e-6);
-/// # anymetal::Result::Ok(())
+/// # Ok::<(), anymetal::Error>(())
 /// ```
 pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
     const OP: &str = "rms_norm";

@@ -30,11 +30,17 @@ pub(crate) struct Row {
     pub(crate) rounds: f64,
 }
 
+/// The operation with its parameters.
+pub(crate) type Function = dyn Fn(&[Array]) -> Result<Array>;
+
+/// What it should give.
+pub(crate) type Oracle = dyn Fn(&[T]) -> T;
+
 /// One call with its oracle.
 pub(crate) struct Case {
     pub(crate) inputs: Vec<Input>,
-    pub(crate) run: Box<dyn Fn(&[Array]) -> Result<Array>>,
-    pub(crate) oracle: Box<dyn Fn(&[T]) -> T>,
+    pub(crate) run: Box<Function>,
+    pub(crate) oracle: Box<Oracle>,
 }
 
 impl Case {

@@ -232,10 +232,10 @@ fn refactored(rng: &mut Rng, n: usize) -> (Vec<usize>, Vec<isize>) {
     let mut sizes = Vec::new();
     let mut left = n;
     for _ in 0..rng.below(4) {
-        let divisors: Vec<usize> = (1..=left).filter(|d| left % d == 0).collect();
+        let divisors: Vec<usize> = (1..=left).filter(|&d| left.is_multiple_of(d)).collect();
         let d = if left == 0 { rng.below(3) } else { *rng.pick(&divisors) };
         sizes.push(d);
-        left = if d == 0 { 1 } else { left / d };
+        left = left.checked_div(d).unwrap_or(1);
     }
     sizes.push(left);
     let mut asked: Vec<isize> = sizes.iter().map(|&n| n as isize).collect();
