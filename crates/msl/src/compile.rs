@@ -305,6 +305,10 @@ fn read_prelude(options: &Options, fast_math: bool) -> Prelude {
     let root = index.root();
     let metal = session.intern("metal");
     let metal = index.open_namespace(root, metal);
+    for variant in ["fast", "precise"] {
+        let name = session.intern(variant);
+        index.open_namespace(metal, name);
+    }
     let mut declare = |session: &mut Session, name: &str, kind| {
         let name = session.intern(name);
         let entry = Entry { kind, item: None, inner: None };

@@ -6,7 +6,16 @@ use super::{Accuracy, Form, Lowering, Row, Spaces, Types, Widths};
 use crate::ir::{AtomicOp, Scalar};
 
 const fn row(name: &'static str, types: Types, params: &'static [Form], lowering: Lowering) -> Row {
-    Row::new(name, Spaces::METAL, types, Widths::One, params, T, lowering, Accuracy::Exact)
+    Row {
+        name,
+        spaces: Spaces::METAL,
+        types,
+        widths: Widths::One,
+        params,
+        result: T,
+        lowering,
+        accuracy: Accuracy::Exact,
+    }
 }
 
 const fn update(name: &'static str, types: Types, op: AtomicOp) -> Row {

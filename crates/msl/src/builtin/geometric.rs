@@ -7,7 +7,16 @@ use super::{Form, Row, Spaces, Types, Widths};
 
 const fn row(name: &'static str, params: &'static [Form], result: Form) -> Row {
     let (types, widths) = (Types::FLOATS, Widths::OneToFour);
-    Row::new(name, Spaces::ALL, types, widths, params, result, Whole(name), Composed)
+    Row {
+        name,
+        spaces: Spaces::ALL,
+        types,
+        widths,
+        params,
+        result,
+        lowering: Whole(name),
+        accuracy: Composed,
+    }
 }
 
 pub(super) const ROWS: &[Row] = &[

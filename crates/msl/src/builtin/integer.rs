@@ -7,7 +7,16 @@ use crate::ir::{BinaryOp, Scalar, UnaryOp};
 
 const fn row(name: &'static str, params: &'static [Form], lowering: Lowering) -> Row {
     let (types, widths) = (Types::INTEGERS, Widths::OneToFour);
-    Row::new(name, Spaces::METAL, types, widths, params, T, lowering, Accuracy::Exact)
+    Row {
+        name,
+        spaces: Spaces::METAL,
+        types,
+        widths,
+        params,
+        result: T,
+        lowering,
+        accuracy: Accuracy::Exact,
+    }
 }
 
 /// On 32-bit integers.

@@ -16,7 +16,16 @@ const fn row(
     accuracy: Accuracy,
 ) -> Row {
     let widths = Widths::OneToFour;
-    Row::new(name, Spaces::ALL, Types::FLOATS, widths, params, T, lowering, accuracy)
+    Row {
+        name,
+        spaces: Spaces::ALL,
+        types: Types::FLOATS,
+        widths,
+        params,
+        result: T,
+        lowering,
+        accuracy,
+    }
 }
 
 /// On numbers of all kinds.

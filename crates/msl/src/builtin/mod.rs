@@ -313,19 +313,6 @@ pub struct Row {
 }
 
 impl Row {
-    const fn new(
-        name: &'static str,
-        spaces: Spaces,
-        types: Types,
-        widths: Widths,
-        params: &'static [Form],
-        result: Form,
-        lowering: Lowering,
-        accuracy: Accuracy,
-    ) -> Row {
-        Row { name, spaces, types, widths, params, result, lowering, accuracy }
-    }
-
     /// The types `T` ranges over, in a fixed order.
     pub fn instances(&self) -> impl Iterator<Item = Shape> + use<> {
         let (types, widths) = (self.types, self.widths);

@@ -7,7 +7,16 @@ use crate::ir::{CompareOp, Scalar, UnaryOp};
 
 const fn row(name: &'static str, params: &'static [Form], lowering: Lowering) -> Row {
     let (types, widths) = (Types::FLOATS, Widths::OneToFour);
-    Row::new(name, Spaces::METAL, types, widths, params, Bool, lowering, Accuracy::Exact)
+    Row {
+        name,
+        spaces: Spaces::METAL,
+        types,
+        widths,
+        params,
+        result: Bool,
+        lowering,
+        accuracy: Accuracy::Exact,
+    }
 }
 
 /// On truth values.

@@ -8,7 +8,16 @@ use crate::ir::{Attribute, ReduceOp, Scalar, ScanOp, ShuffleOp, VoteOp, Width};
 /// On values of all kinds.
 const fn moves(name: &'static str, params: &'static [Form], lowering: Lowering) -> Row {
     let (types, widths) = (Types::ALL, Widths::OneToFour);
-    Row::new(name, Spaces::METAL, types, widths, params, T, lowering, Accuracy::Exact)
+    Row {
+        name,
+        spaces: Spaces::METAL,
+        types,
+        widths,
+        params,
+        result: T,
+        lowering,
+        accuracy: Accuracy::Exact,
+    }
 }
 
 const fn numeric(name: &'static str, lowering: Lowering) -> Row {

@@ -1,7 +1,20 @@
 // Type traits as class templates, written with the forms that the compiler knows: names that end
 // in `_v` and `_t`.
 
+#define __METAL_PRECISE_MATH__ 0
+#define __METAL_FAST_MATH__ 1
+#define __METAL_MAYBE_FAST_MATH__ 2
+
 namespace metal {
+
+// A promise that a value is the same in all threads; nothing depends on it here.
+template <typename T>
+using uniform = T;
+
+template <typename T>
+constexpr T make_uniform(T x) {
+  return x;
+}
 
 template <typename T, T V>
 struct integral_constant {
@@ -151,19 +164,5 @@ inline void swap(thread T& a, thread T& b) {
   a = b;
   b = old;
 }
-
-template <typename T, size_t N>
-struct array {
-  T __elements[N];
-  constexpr size_t size() const { return N; }
-  constexpr bool empty() const { return N == 0; }
-  constexpr thread T& operator[](size_t i) { return __elements[i]; }
-  constexpr const thread T& operator[](size_t i) const { return __elements[i]; }
-  const constant T& operator[](size_t i) const constant { return __elements[i]; }
-  device T& operator[](size_t i) device { return __elements[i]; }
-  const device T& operator[](size_t i) const device { return __elements[i]; }
-  threadgroup T& operator[](size_t i) threadgroup { return __elements[i]; }
-  const threadgroup T& operator[](size_t i) const threadgroup { return __elements[i]; }
-};
 
 }  // namespace metal

@@ -157,6 +157,8 @@ impl Sema<'_> {
             (Chunk::Pointer(_), Kind::Pointer(to)) => self.deduce(d, spec, rest, to),
             (Chunk::Reference { .. }, Kind::Ref(to, _)) => self.deduce(d, spec, rest, to),
             (Chunk::Reference { .. }, _) => self.deduce(d, spec, rest, actual),
+            // A parameter declared as an array is a pointer.
+            (Chunk::Array(_), Kind::Pointer(to)) => self.deduce(d, spec, rest, to),
             (Chunk::Array(size), Kind::Array(element, length)) => {
                 if let (Some(size), Some(length)) = (size, length)
                     && let Some(name) = plain_name(size)

@@ -128,7 +128,12 @@ impl Sema<'_> {
                 None => vec![scope],
             };
             for scope in scopes {
-                let ty = self.spec_type(scope, &param.spec)?;
+                let mut ty = self.spec_type(scope, &param.spec)?;
+                if ty.ty == Ty::AUTO
+                    && let Some(deduced) = self.auto_param(scope, written)
+                {
+                    ty = self.qualify(deduced, param.spec.quals);
+                }
                 let ty = self.apply_chunks(scope, ty, &param.declarator.chunks, param.span)?;
                 let ty = self.decay(ty);
                 let ty = match self.types.kind(ty.ty) {
@@ -246,7 +251,7 @@ impl Sema<'_> {
             SegmentName::Ident(name) => self.text(*name).to_string(),
             SegmentName::Operator(op) => operator_name(*op),
             SegmentName::Conversion(_) => "operator conversion".into(),
-            SegmentName::Destructor => "destructor".into(),
+            SegmentName::Destructor | SegmentName::Decltype(_) => "destructor".into(),
         };
         if let Some(class) = method.class {
             name = format!("{}::{name}", self.types.class_names[class.0 as usize]);

@@ -160,10 +160,13 @@ impl Sema<'_> {
     pub(super) fn lookup_frame(&mut self, frame: FrameId, name: Symbol) -> Res<Option<Found>> {
         let index = self.index.clone();
         let entries = index.members(frame, name);
-        if !entries.is_empty() {
-            return self.found_entries(&entries, name);
+        if !entries.is_empty()
+            && let Some(found) = self.found_entries(frame, &entries, name)?
+        {
+            return Ok(Some(found));
         }
-        if self.is_metal(frame) {
+        // What the compiler knows is declared without an item.
+        if self.is_metal(frame) || entries.iter().any(|(_, e)| e.item.is_none()) {
             let text = self.text(name).to_string();
             if let Some(found) = self.builtin_type(&text) {
                 return Ok(Some(found));
@@ -190,6 +193,7 @@ impl Sema<'_> {
 
     fn found_entries(
         &mut self,
+        looked_in: FrameId,
         entries: &[(FrameId, Entry)],
         name: Symbol,
     ) -> Res<Option<Found>> {
@@ -207,6 +211,8 @@ impl Sema<'_> {
             let scope = self.frame_scope(frame);
             let item = &index.frame(frame).items[item as usize];
             match &item.kind {
+                // A type of the namespace itself hides functions it merely uses.
+                tree::ItemKind::Function(_) if types.is_some() && functions.is_empty() => {}
                 tree::ItemKind::Function(decl) => {
                     let method = Method { decl: decl.clone(), scope, class: None };
                     functions.push(Candidate::Source(method));
@@ -255,7 +261,7 @@ impl Sema<'_> {
             // Library functions of the same name in the same namespace stay candidates.
             let text = self.text(name);
             if let Some(builtin) = crate::builtin::name(text)
-                && entries.iter().any(|(frame, _)| self.is_metal(*frame))
+                && index.reaches(looked_in, &|frame| self.is_metal(frame))
             {
                 functions.push(Candidate::Builtin(builtin));
             }
@@ -362,10 +368,25 @@ impl Sema<'_> {
                             Some(class) => self.operator_members(class, &segment.name)?,
                             None => None,
                         },
-                        _ => self.operator_functions(scope, &segment.name)?,
+                        _ => {
+                            let mut found = None;
+                            if let Some(class) = self.enclosing_class(scope) {
+                                found = self.operator_members(class, &segment.name)?;
+                            }
+                            match found {
+                                Some(found) => Some(found),
+                                None => self.operator_functions(scope, &segment.name)?,
+                            }
+                        }
                     }
                 }
                 (SegmentName::Destructor, _) => None,
+                (SegmentName::Decltype(e), _) => {
+                    let qt = self.decltype(scope, e)?;
+                    let qt = self.types.deref(qt);
+                    self.complete_type(qt, path.span)?;
+                    Some(Found::Type(qt))
+                }
             };
             current = self.apply_args(scope, found, segment)?;
             if current.is_none() {
@@ -465,7 +486,9 @@ impl Sema<'_> {
         let name = match &segment.name {
             SegmentName::Ident(name) => self.text(*name).to_string(),
             SegmentName::Operator(_) => "operator".into(),
-            SegmentName::Conversion(_) | SegmentName::Destructor => "this member".into(),
+            SegmentName::Conversion(_) | SegmentName::Destructor | SegmentName::Decltype(_) => {
+                "this member".into()
+            }
         };
         let span: Range = segment.span;
         let mut message = format!("`{name}` is not declared");
@@ -573,6 +596,9 @@ impl Sema<'_> {
 
     /// The scope of a class's surroundings, for lookup that depends on arguments.
     pub(super) fn associated_scope(&self, qt: Qt) -> Option<ScopeId> {
+        if let crate::sema::types::Kind::Enum(id) = self.types.kind(self.types.deref(qt).ty) {
+            return Some(self.enum_scopes[id.0 as usize]);
+        }
         let class = self.types.as_class(self.types.deref(qt).ty)?;
         Some(self.classes[class.0 as usize].outer)
     }

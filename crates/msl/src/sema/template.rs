@@ -567,13 +567,12 @@ impl Sema<'_> {
             let pattern = |class: &Arc<ClassDecl>| {
                 class.name.as_ref().and_then(|path| path.last().args.clone()).unwrap_or_default()
             };
-            let unique = s.unique_args(a_head);
-            let Ok((bound, _)) = s.attempt(|s| s.bind_params(a_head, &unique, scope, at)) else {
-                return false;
-            };
-            let Ok(args) = s.attempt(|s| s.template_args(bound, &pattern(a))) else {
-                return false;
-            };
+            let args = [false, true].into_iter().find_map(|scalars| {
+                let unique = s.unique_args(a_head, scalars);
+                let bound = s.attempt(|s| s.bind_params(a_head, &unique, scope, at)).ok()?;
+                s.attempt(|s| s.template_args(bound.0, &pattern(a))).ok()
+            });
+            let Some(args) = args else { return false };
             let mut deduction = Deduction::new(Some(b_head), scope);
             s.deduce_args(&mut deduction, &pattern(b), &args)
         };
@@ -581,13 +580,16 @@ impl Sema<'_> {
     }
 
     /// Arguments that equal nothing but themselves.
-    pub(super) fn unique_args(&mut self, head: &TemplateHead) -> Vec<TArg> {
+    pub(super) fn unique_args(&mut self, head: &TemplateHead, scalars: bool) -> Vec<TArg> {
         let mut args = Vec::new();
         for param in &head.params {
             self.opaque += 1;
             let arg = match &param.kind {
                 TemplateParamKind::Type(_) => {
-                    let ty = self.types.intern(Kind::Opaque(self.opaque));
+                    let ty = match scalars {
+                        false => self.types.intern(Kind::Opaque(self.opaque)),
+                        true => Ty::scalar(crate::ir::Scalar::BF16),
+                    };
                     TArg::Type(Qt::plain(ty))
                 }
                 // Small, so that vector sizes and shifts stay valid.

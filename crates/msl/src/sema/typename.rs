@@ -108,6 +108,7 @@ impl Sema<'_> {
                 crate::syntax::tree::SegmentName::Operator(_) => text.push_str("operator"),
                 crate::syntax::tree::SegmentName::Conversion(_) => text.push_str("operator"),
                 crate::syntax::tree::SegmentName::Destructor => text.push('~'),
+                crate::syntax::tree::SegmentName::Decltype(_) => text.push_str("decltype(...)"),
             }
         }
         text
@@ -242,6 +243,7 @@ impl Sema<'_> {
             underlying: underlying.unwrap_or(Scalar::I32),
         });
         self.enum_values.push(Vec::new());
+        self.enum_scopes.push(scope);
         self.enum_index.insert(key, id);
         // Later enumerators may use earlier ones.
         let values_scope = self.block_scope(scope);

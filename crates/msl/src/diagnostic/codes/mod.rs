@@ -33,3 +33,24 @@ pub fn find(text: &str) -> Option<Code> {
     let digits = text.strip_prefix(['M', 'm']).unwrap_or(text);
     all().find(|code| code.name == text || digits.parse() == Ok(code.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_listed_once_with_a_page() {
+        let mut ids: Vec<u16> = all().map(|code| code.id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "two codes share a number");
+        for code in all() {
+            assert!(code.page.ends_with('.') && code.page.len() > 40, "{code} has no page");
+            assert!(code.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code:?}");
+            assert_eq!(find(code.name), Some(code));
+            assert_eq!(find(&code.to_string()), Some(code));
+        }
+        assert_eq!(find("M9999"), None);
+    }
+}
