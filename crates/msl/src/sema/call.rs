@@ -316,7 +316,7 @@ impl Sema<'_> {
                 let conversions = self.conversions(class)?;
                 Some(Found::Functions(conversions))
             }
-            SegmentName::Destructor => {
+            SegmentName::Destructor | SegmentName::Decltype(_) => {
                 return Ok(Expr::value(ExprKind::Void(Box::new(object)), Ty::VOID, start(at)));
             }
         };

@@ -381,6 +381,12 @@ impl Sema<'_> {
                     }
                 }
                 (SegmentName::Destructor, _) => None,
+                (SegmentName::Decltype(e), _) => {
+                    let qt = self.decltype(scope, e)?;
+                    let qt = self.types.deref(qt);
+                    self.complete_type(qt, path.span)?;
+                    Some(Found::Type(qt))
+                }
             };
             current = self.apply_args(scope, found, segment)?;
             if current.is_none() {
@@ -480,7 +486,9 @@ impl Sema<'_> {
         let name = match &segment.name {
             SegmentName::Ident(name) => self.text(*name).to_string(),
             SegmentName::Operator(_) => "operator".into(),
-            SegmentName::Conversion(_) | SegmentName::Destructor => "this member".into(),
+            SegmentName::Conversion(_) | SegmentName::Destructor | SegmentName::Decltype(_) => {
+                "this member".into()
+            }
         };
         let span: Range = segment.span;
         let mut message = format!("`{name}` is not declared");
