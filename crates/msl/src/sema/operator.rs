@@ -106,12 +106,12 @@ impl Sema<'_> {
         reasons: Vec<(Range, String)>,
         at: Range,
     ) -> Option<Diagnostic> {
-        let built_in = operands.iter().all(|e| match self.types.kind(e.ty.ty).clone() {
-            Kind::Enum(_) => true,
-            Kind::Class(_) => {
-                matches!(op, Operator::Assign(None))
-                    || !matches!(op, Operator::Assign(_)) && self.as_number(e).is_some()
-            }
+        let built_in = (0..operands.len()).all(|n| match self.types.kind(operands[n].ty.ty) {
+            Kind::Class(_) => match op {
+                Operator::Assign(None) => true,
+                Operator::Assign(_) if n == 0 => false,
+                _ => self.as_number(&operands[n]).is_some(),
+            },
             _ => true,
         });
         if built_in {
