@@ -201,9 +201,8 @@ fn values(
         };
         let mut body = String::new();
         for (name, pointer) in ["a", "b", "c"].iter().zip(["x", "y", "z"]).take(arguments.len()) {
-            let parts: Vec<String> = (0..width)
-                .map(|part| format!("{pointer}[(i + {}) % {count}]", part * 7))
-                .collect();
+            let parts: Vec<String> =
+                (0..width).map(|part| format!("{pointer}[(i + {}) % {count}]", part * 7)).collect();
             let ty = vector(input);
             body += &format!("  {ty} {name} = {ty}({});\n", parts.join(", "));
         }
@@ -339,13 +338,20 @@ fn relations_and_bits_of_floats() {
         ("signbit", f32::is_sign_negative),
     ];
     for (name, oracle) in cases {
-        let found =
-            values("float", "bool", &format!("{name}(a)"), std::slice::from_ref(&bytes), x.len(), 1);
+        let found = values(
+            "float",
+            "bool",
+            &format!("{name}(a)"),
+            std::slice::from_ref(&bytes),
+            x.len(),
+            1,
+        );
         for (index, bytes) in found.into_iter().flat_map(|(_, found)| found) {
             assert_eq!(bytes[0] != 0, oracle(x[index]), "{name}({:e})", x[index]);
         }
     }
-    let exponents = |x: f32| if x == 0.0 { i32::MIN } else { f64::from(x).abs().log2().floor() as i32 };
+    let exponents =
+        |x: f32| if x == 0.0 { i32::MIN } else { f64::from(x).abs().log2().floor() as i32 };
     let found = values("float", "int", "ilogb(a)", std::slice::from_ref(&bytes), x.len(), 4);
     for (index, bytes) in found.into_iter().flat_map(|(_, found)| found) {
         let x = x[index];
@@ -414,9 +420,7 @@ const INTEGERS: &[(&str, IntegerOracle)] = &[
     ("clz(a)", |ty, v| (ty.raw(v[0]).leading_zeros() - (128 - ty.bits)).into()),
     ("ctz(a)", |ty, v| ty.raw(v[0]).trailing_zeros().min(ty.bits).into()),
     ("popcount(a)", |ty, v| ty.raw(v[0]).count_ones().into()),
-    ("reverse_bits(a)", |ty, v| {
-        ty.wrap((ty.raw(v[0]).reverse_bits() >> (128 - ty.bits)) as i128)
-    }),
+    ("reverse_bits(a)", |ty, v| ty.wrap((ty.raw(v[0]).reverse_bits() >> (128 - ty.bits)) as i128)),
     ("hadd(a, b)", |_, v| (v[0] + v[1]) >> 1),
     ("rhadd(a, b)", |_, v| (v[0] + v[1] + 1) >> 1),
     ("mulhi(a, b)", |ty, v| high(ty, v[0], v[1])),
@@ -474,7 +478,13 @@ fn integer_of(ty: Integer, bytes: &[u8]) -> i128 {
     ty.wrap(i128::from_le_bytes(all))
 }
 
-fn check_integers(ty: Integer, output: Integer, expression: &str, oracle: IntegerOracle, seed: u64) {
+fn check_integers(
+    ty: Integer,
+    output: Integer,
+    expression: &str,
+    oracle: IntegerOracle,
+    seed: u64,
+) {
     let mut random = Random::new(seed);
     let columns: Vec<Vec<i128>> = (0..3).map(|_| integers(ty, &mut random, 200)).collect();
     let arguments: Vec<Vec<u8>> = columns.iter().map(|column| integer_bytes(ty, column)).collect();
@@ -577,7 +587,13 @@ fn bit_fields() {
             assert_eq!(got(2 * i), extracted, "extract_bits({}, {offset}, {bits})", x[i]);
             let mask = ((1i128 << bits) - 1) << offset;
             let inserted = ty.wrap(x[i] & !mask | (y[i] << offset) & mask);
-            assert_eq!(got(2 * i + 1), inserted, "insert_bits({}, {}, {offset}, {bits})", x[i], y[i]);
+            assert_eq!(
+                got(2 * i + 1),
+                inserted,
+                "insert_bits({}, {}, {offset}, {bits})",
+                x[i],
+                y[i]
+            );
         }
     }
 }
@@ -658,7 +674,8 @@ fn geometry() {
         let k = 1.0 - 0.49 * (1.0 - d * d);
         let refracted = sub(scale(ua, 0.7), scale(ub, 0.7 * d + k.max(0.0).sqrt()));
         let refracted = if k < 0.0 { [0.0; 3] } else { refracted };
-        let mut want = vec![dot(a, b), dot(a, a).sqrt(), dot(sub(a, b), sub(a, b)).sqrt(), dot(a, a)];
+        let mut want =
+            vec![dot(a, b), dot(a, a).sqrt(), dot(sub(a, b), sub(a, b)).sqrt(), dot(a, a)];
         want.extend(ua.into_iter().chain(cross).chain(reflected).chain(refracted));
         for (at, want) in want.into_iter().enumerate() {
             let got = float_of(&bytes[64 * i + 4 * at..64 * i + 4 * at + 4]);
