@@ -15,6 +15,16 @@ fn main() {
         match arg.as_str() {
             "--ir" => print = true,
             "--no-mlx" => options.mlx = false,
+            // INDEX=VALUE, of a function constant.
+            "--constant" => {
+                let given = args.next().unwrap_or_default();
+                if let Some((index, value)) = given.split_once('=')
+                    && let (Ok(index), Ok(value)) = (index.parse(), value.parse())
+                {
+                    let value = anymetal_msl::FunctionConstant::Int(value);
+                    options.function_constants.push((index, value));
+                }
+            }
             "-I" => {
                 let root = args.next().unwrap_or_default();
                 headers(Path::new(&root), Path::new(&root), &mut options);

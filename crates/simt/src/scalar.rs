@@ -87,7 +87,7 @@ impl Float for f16 {
         f16::from_f32(x)
     }
     fn fma(a: f16, b: f16, c: f16) -> f16 {
-        Self::from_f64(fma_odd(a.to_f32(), b.to_f32(), c.to_f32()))
+        <Self as Float>::from_f64(fma_odd(a.to_f32(), b.to_f32(), c.to_f32()))
     }
     fn from_f64(x: f64) -> f16 {
         f16::from_f32(odd_f32(x))
@@ -108,7 +108,7 @@ impl Float for bf16 {
         bf16::from_f32(x)
     }
     fn fma(a: bf16, b: bf16, c: bf16) -> bf16 {
-        Self::from_f64(fma_odd(a.to_f32(), b.to_f32(), c.to_f32()))
+        <Self as Float>::from_f64(fma_odd(a.to_f32(), b.to_f32(), c.to_f32()))
     }
     fn from_f64(x: f64) -> bf16 {
         bf16::from_f32(odd_f32(x))

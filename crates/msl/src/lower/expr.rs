@@ -504,6 +504,10 @@ impl Lower<'_, '_, '_, '_> {
             (Intrinsic::MatrixMad, &[a, b, c]) => {
                 Some(self.b.emit(Op::MatrixMulAdd { a, b, c }, ty))
             }
+            (Intrinsic::Launch(attribute), _) => {
+                let value = self.b.emit(Op::Attribute(attribute), Type::U32);
+                Some(self.b.convert(value, ty))
+            }
             _ => None,
         })
     }

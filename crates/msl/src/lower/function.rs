@@ -70,7 +70,8 @@ impl Shared<'_, '_> {
                 lower.store_mem(ptr, values[n], ty);
             }
         }
-        let outcome = lower.statements(&body.block);
+        // A function that could not be lowered is left as it was declared.
+        lower.statements(&body.block)?;
         let ends_open = !lower.b.is_dead();
         if ends_open && lower.b.function.result.is_some() {
             // Falling off the end: the language leaves the value open.
@@ -79,7 +80,7 @@ impl Shared<'_, '_> {
             lower.b.ret(Some(zero));
         }
         lower.b.finish_as(ir_id);
-        outcome
+        Ok(())
     }
 
     /// Lowers a kernel.
@@ -141,10 +142,10 @@ impl Shared<'_, '_> {
             };
             lower.store_mem(ptr, value, local_ty);
         }
-        let outcome = lower.statements(&body.block);
+        lower.statements(&body.block)?;
         let function = lower.b.finish();
         module.kernels.push(ir::Kernel { name, function, params: described, max_threads });
-        outcome
+        Ok(())
     }
 }
 

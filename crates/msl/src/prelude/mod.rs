@@ -19,7 +19,9 @@ mod tests {
     use super::{MLX, STDLIB};
     use crate::Session;
     use crate::builtin::{self, Lowering};
-    use crate::diagnostic::Origin;
+    use crate::diagnostic::{Origin, Report, render};
+    use crate::syntax::index::Index;
+    use crate::syntax::parser::parse_unit;
     use crate::syntax::{Options, preprocess};
 
     #[test]
@@ -33,6 +35,24 @@ mod tests {
         let tokens = preprocess(&mut session, &files, &Options::default());
         assert!(session.diagnostics().is_empty(), "{:?}", session.diagnostics());
         assert!(tokens.len() > 5000);
+    }
+
+    #[test]
+    fn texts_are_parsed_without_a_word() {
+        let mut session = Session::new();
+        let files: Vec<_> = STDLIB
+            .iter()
+            .chain(MLX)
+            .map(|(name, text)| session.add_file(name, Origin::Prelude, *text))
+            .collect();
+        let tokens = preprocess(&mut session, &files, &Options::default());
+        let mut index = Index::new();
+        let diagnostics = parse_unit(&tokens, 0, &mut index, &session.names);
+        let shown = diagnostics.iter().map(|diagnostic| {
+            let report = Report::new(diagnostic, &session.map, &session.names);
+            render::render(&report, &session.map, render::Style::default())
+        });
+        assert!(diagnostics.is_empty(), "{}", shown.collect::<Vec<_>>().join("\n"));
     }
 
     #[test]

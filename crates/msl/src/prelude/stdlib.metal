@@ -922,12 +922,12 @@ METAL_MATRIX_MEMORY(device)
 METAL_MATRIX_MEMORY(threadgroup)
 #undef METAL_MATRIX_MEMORY
 
-template <typename T, int C, int R>
+template <typename T, int C = 8, int R = C>
 inline simdgroup_matrix<T, C, R> make_filled_simdgroup_matrix(T value) {
   return __metal_matrix_fill<T>(value);
 }
 
-template <typename T, int C, int R>
+template <typename T, int C = 8, int R = C>
 inline simdgroup_matrix<T, C, R> make_diagonal_simdgroup_matrix(T value) {
   return __metal_matrix_diagonal<T>(value);
 }

@@ -1,7 +1,20 @@
 // Type traits as class templates, written with the forms that the compiler knows: names that end
 // in `_v` and `_t`.
 
+#define __METAL_PRECISE_MATH__ 0
+#define __METAL_FAST_MATH__ 1
+#define __METAL_MAYBE_FAST_MATH__ 2
+
 namespace metal {
+
+// A promise that a value is the same in all threads; nothing depends on it here.
+template <typename T>
+using uniform = T;
+
+template <typename T>
+constexpr T make_uniform(T x) {
+  return x;
+}
 
 template <typename T, T V>
 struct integral_constant {

@@ -163,7 +163,22 @@ impl Sema<'_> {
     ) -> Res<Option<Expr>> {
         use crate::sema::hir::Intrinsic;
         let SegmentName::Ident(name) = path.last().name else { return Ok(None) };
-        let Some(which) = self.text(name).strip_prefix("__metal_matrix_") else { return Ok(None) };
+        let Some(text) = self.text(name).strip_prefix("__metal_").map(str::to_string) else {
+            return Ok(None);
+        };
+        if let Some(value) = text.strip_prefix("get_") {
+            return Ok(self.launch_value(value, args, at));
+        }
+        if let Some(library) = crate::builtin::name(&text) {
+            // Some take the floating-point mode as a last argument.
+            for count in [args.len(), args.len().saturating_sub(1)] {
+                if let Ok(choice) = self.library_viable(library, &[], &args[..count]) {
+                    return self.call_library(choice, &args[..count], at).map(Some);
+                }
+            }
+            return Ok(None);
+        }
+        let Some(which) = text.strip_prefix("matrix_") else { return Ok(None) };
         let which = match which {
             "load" => Intrinsic::MatrixLoad { transpose: false },
             "load_transposed" => Intrinsic::MatrixLoad { transpose: true },
@@ -208,6 +223,19 @@ impl Sema<'_> {
         };
         let Some(ty) = ty else { return Ok(None) };
         Ok(Some(Expr::value(ExprKind::Intrinsic(which, values), ty, start(at))))
+    }
+
+    /// `__metal_get_thread_index_in_simdgroup(ushort())` and its like.
+    fn launch_value(&mut self, name: &str, args: &[Arg<'_>], at: Range) -> Option<Expr> {
+        let [Arg::Expr(like)] = args else { return None };
+        let ty = like.ty.ty;
+        self.types.arithmetic(ty)?;
+        let attribute = match name {
+            "simdgroup_size" => crate::ir::Attribute::ThreadsPerSimdgroup,
+            name => crate::ir::Attribute::from_name(name).filter(|a| !a.is_vector())?,
+        };
+        let kind = ExprKind::Intrinsic(crate::sema::hir::Intrinsic::Launch(attribute), Vec::new());
+        Some(Expr::value(kind, ty, start(at)))
     }
 
     /// `*this`, where there is one.
@@ -288,7 +316,7 @@ impl Sema<'_> {
                 let conversions = self.conversions(class)?;
                 Some(Found::Functions(conversions))
             }
-            SegmentName::Destructor => {
+            SegmentName::Destructor | SegmentName::Decltype(_) => {
                 return Ok(Expr::value(ExprKind::Void(Box::new(object)), Ty::VOID, start(at)));
             }
         };

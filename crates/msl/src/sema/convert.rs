@@ -16,6 +16,8 @@ pub(super) const ADJUST: u8 = 1;
 pub(super) const PROMOTE: u8 = 2;
 pub(super) const CONVERT: u8 = 3;
 pub(super) const SPLAT: u8 = 4;
+/// Metal has no implicit conversion between bfloat and the other floats; allowed, but last.
+pub(super) const LENIENT: u8 = 5;
 pub(super) const USER: u8 = 6;
 
 /// An argument of a call or initialiser.
@@ -506,6 +508,8 @@ fn scalar_rank(from: Scalar, to: Scalar) -> u8 {
         EXACT
     } else if promote(from) == to && promote(from) != from {
         PROMOTE
+    } else if (from == Scalar::BF16) != (to == Scalar::BF16) && from.is_float() && to.is_float() {
+        if to == Scalar::F32 { CONVERT } else { LENIENT }
     } else {
         CONVERT
     }

@@ -157,6 +157,8 @@ impl Sema<'_> {
             (Chunk::Pointer(_), Kind::Pointer(to)) => self.deduce(d, spec, rest, to),
             (Chunk::Reference { .. }, Kind::Ref(to, _)) => self.deduce(d, spec, rest, to),
             (Chunk::Reference { .. }, _) => self.deduce(d, spec, rest, actual),
+            // A parameter declared as an array is a pointer.
+            (Chunk::Array(_), Kind::Pointer(to)) => self.deduce(d, spec, rest, to),
             (Chunk::Array(size), Kind::Array(element, length)) => {
                 if let (Some(size), Some(length)) = (size, length)
                     && let Some(name) = plain_name(size)
@@ -241,6 +243,11 @@ impl Sema<'_> {
                 _ => return true,
             }
         };
+        if let Some(TemplateRef::Source(id)) = template
+            && self.templates[id as usize].alias.is_some()
+        {
+            return self.deduce_alias(d, id, pattern, actual);
+        }
         let scalar = |s: crate::ir::Scalar| TArg::Type(Qt::plain(Ty::scalar(s)));
         let number = |n: u8| TArg::Value(n.into(), Ty::INT);
         let (own, args) = match *self.types.kind(actual.ty) {
@@ -265,21 +272,13 @@ impl Sema<'_> {
                 }
                 _ => return self.deduce_bases(d, class, path, pattern, quals, actual),
             },
-            _ => {
-                // An alias template is not taken apart; substitution will tell.
-                let is_alias = matches!(template, Some(TemplateRef::Source(id))
-                    if self.templates[id as usize].alias.is_some());
-                return is_alias;
-            }
+            _ => return false,
         };
         match template {
             None => {
                 if !d.bind(name, TArg::Template(own)) {
                     return false;
                 }
-            }
-            Some(TemplateRef::Source(id)) if self.templates[id as usize].alias.is_some() => {
-                return true;
             }
             Some(template) if template != own => return false,
             Some(_) => {}
@@ -292,6 +291,35 @@ impl Sema<'_> {
             })
             .collect();
         self.deduce_args(d, pattern, &flat)
+    }
+
+    /// Deduces through an alias template: what it stands for gives its arguments. Where it does
+    /// not, substitution has to tell.
+    fn deduce_alias(
+        &mut self,
+        d: &mut Deduction,
+        id: u32,
+        pattern: &[TemplateArg],
+        actual: Qt,
+    ) -> bool {
+        let template = &self.templates[id as usize];
+        let scope = template.scope;
+        let (Some(alias), Some(head)) = (template.alias.clone(), template.head.clone()) else {
+            return true;
+        };
+        let mut inner = Deduction::new(Some(&head), scope);
+        if !self.deduce_type(&mut inner, &alias.ty, actual.unqualified()) {
+            return false;
+        }
+        for (param, pattern) in head.params.iter().zip(pattern) {
+            let known = param.name.filter(|_| !param.pack).and_then(|name| inner.known(name));
+            if let Some(arg) = known
+                && !self.deduce_arg(d, pattern, &arg)
+            {
+                return false;
+            }
+        }
+        true
     }
 
     fn deduce_bases(

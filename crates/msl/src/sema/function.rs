@@ -251,7 +251,7 @@ impl Sema<'_> {
             SegmentName::Ident(name) => self.text(*name).to_string(),
             SegmentName::Operator(op) => operator_name(*op),
             SegmentName::Conversion(_) => "operator conversion".into(),
-            SegmentName::Destructor => "destructor".into(),
+            SegmentName::Destructor | SegmentName::Decltype(_) => "destructor".into(),
         };
         if let Some(class) = method.class {
             name = format!("{}::{name}", self.types.class_names[class.0 as usize]);

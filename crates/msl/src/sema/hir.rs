@@ -140,6 +140,8 @@ pub enum Intrinsic {
     MatrixFill,
     MatrixDiagonal,
     MatrixMad,
+    /// A value that the launch gives each thread.
+    Launch(crate::ir::Attribute),
 }
 
 /// A constant value.

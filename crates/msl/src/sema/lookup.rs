@@ -161,7 +161,7 @@ impl Sema<'_> {
         let index = self.index.clone();
         let entries = index.members(frame, name);
         if !entries.is_empty()
-            && let Some(found) = self.found_entries(&entries, name)?
+            && let Some(found) = self.found_entries(frame, &entries, name)?
         {
             return Ok(Some(found));
         }
@@ -193,6 +193,7 @@ impl Sema<'_> {
 
     fn found_entries(
         &mut self,
+        looked_in: FrameId,
         entries: &[(FrameId, Entry)],
         name: Symbol,
     ) -> Res<Option<Found>> {
@@ -210,6 +211,8 @@ impl Sema<'_> {
             let scope = self.frame_scope(frame);
             let item = &index.frame(frame).items[item as usize];
             match &item.kind {
+                // A type of the namespace itself hides functions it merely uses.
+                tree::ItemKind::Function(_) if types.is_some() && functions.is_empty() => {}
                 tree::ItemKind::Function(decl) => {
                     let method = Method { decl: decl.clone(), scope, class: None };
                     functions.push(Candidate::Source(method));
@@ -258,7 +261,7 @@ impl Sema<'_> {
             // Library functions of the same name in the same namespace stay candidates.
             let text = self.text(name);
             if let Some(builtin) = crate::builtin::name(text)
-                && entries.iter().any(|(frame, _)| self.is_metal(*frame))
+                && index.reaches(looked_in, &|frame| self.is_metal(frame))
             {
                 functions.push(Candidate::Builtin(builtin));
             }
@@ -365,10 +368,25 @@ impl Sema<'_> {
                             Some(class) => self.operator_members(class, &segment.name)?,
                             None => None,
                         },
-                        _ => self.operator_functions(scope, &segment.name)?,
+                        _ => {
+                            let mut found = None;
+                            if let Some(class) = self.enclosing_class(scope) {
+                                found = self.operator_members(class, &segment.name)?;
+                            }
+                            match found {
+                                Some(found) => Some(found),
+                                None => self.operator_functions(scope, &segment.name)?,
+                            }
+                        }
                     }
                 }
                 (SegmentName::Destructor, _) => None,
+                (SegmentName::Decltype(e), _) => {
+                    let qt = self.decltype(scope, e)?;
+                    let qt = self.types.deref(qt);
+                    self.complete_type(qt, path.span)?;
+                    Some(Found::Type(qt))
+                }
             };
             current = self.apply_args(scope, found, segment)?;
             if current.is_none() {
@@ -468,7 +486,9 @@ impl Sema<'_> {
         let name = match &segment.name {
             SegmentName::Ident(name) => self.text(*name).to_string(),
             SegmentName::Operator(_) => "operator".into(),
-            SegmentName::Conversion(_) | SegmentName::Destructor => "this member".into(),
+            SegmentName::Conversion(_) | SegmentName::Destructor | SegmentName::Decltype(_) => {
+                "this member".into()
+            }
         };
         let span: Range = segment.span;
         let mut message = format!("`{name}` is not declared");

@@ -106,12 +106,12 @@ impl Sema<'_> {
         reasons: Vec<(Range, String)>,
         at: Range,
     ) -> Option<Diagnostic> {
-        let built_in = operands.iter().all(|e| match self.types.kind(e.ty.ty).clone() {
-            Kind::Enum(_) => true,
-            Kind::Class(_) => {
-                matches!(op, Operator::Assign(None))
-                    || !matches!(op, Operator::Assign(_)) && self.as_number(e).is_some()
-            }
+        let built_in = (0..operands.len()).all(|n| match self.types.kind(operands[n].ty.ty) {
+            Kind::Class(_) => match op {
+                Operator::Assign(None) => true,
+                Operator::Assign(_) if n == 0 => false,
+                _ => self.as_number(&operands[n]).is_some(),
+            },
             _ => true,
         });
         if built_in {
@@ -129,7 +129,22 @@ impl Sema<'_> {
 
     /// The number that a class converts to.
     fn as_number(&mut self, e: &Expr) -> Option<Expr> {
-        self.types.as_class(e.ty.ty)?;
+        let class = self.types.as_class(e.ty.ty)?;
+        // A class that says which number it is, is that number.
+        for candidate in self.conversions(class).ok()? {
+            let Candidate::Source(method) = candidate else { continue };
+            if crate::sema::call::own_head(&method.decl).is_some() {
+                continue;
+            }
+            let sig = self.attempt(|s| s.signature(&method.decl, method.scope)).ok()?;
+            let Some(to) = sig.ret else { continue };
+            let to = self.types.deref(to).unqualified();
+            if (self.types.arithmetic(to.ty).is_some() || self.types.as_vector(to.ty).is_some())
+                && let Ok(value) = self.attempt(|s| s.convert(e.clone(), to, e.span.into()))
+            {
+                return Some(value);
+            }
+        }
         let targets = [Scalar::F32, Scalar::I32, Scalar::U32, Scalar::F16, Scalar::BF16, Scalar::I64,
             Scalar::U64, Scalar::Bool];
         for scalar in targets {

@@ -108,6 +108,7 @@ impl Sema<'_> {
                 crate::syntax::tree::SegmentName::Operator(_) => text.push_str("operator"),
                 crate::syntax::tree::SegmentName::Conversion(_) => text.push_str("operator"),
                 crate::syntax::tree::SegmentName::Destructor => text.push('~'),
+                crate::syntax::tree::SegmentName::Decltype(_) => text.push_str("decltype(...)"),
             }
         }
         text

@@ -228,29 +228,45 @@ impl Index {
         found: &mut Vec<(FrameId, Entry)>,
         visited: &mut Vec<FrameId>,
     ) {
-        if visited.contains(&frame) {
-            return;
-        }
-        visited.push(frame);
+        // What the namespace declares itself comes first.
+        let mut chain = Vec::new();
         let mut at = Some(frame);
         while let Some(id) = at {
+            if visited.contains(&id) {
+                break;
+            }
+            visited.push(id);
+            chain.push(id);
             let frame = self.frame(id);
             if let Some(entries) = frame.names.get(&name) {
                 found.extend(entries.iter().map(|entry| (id, *entry)));
             }
             at = frame.extends;
         }
-        // Names of the namespace itself hide those it merely uses.
-        if !found.is_empty() {
-            return;
-        }
-        let mut at = Some(frame);
-        while let Some(id) = at {
+        for id in chain {
             for &used in &self.frame(id).usings {
                 self.collect(used, name, found, visited);
             }
-            at = self.frame(id).extends;
         }
+    }
+
+    /// Whether a frame, what it extends or what it uses satisfies a condition.
+    pub fn reaches(&self, frame: FrameId, wanted: &dyn Fn(FrameId) -> bool) -> bool {
+        let mut visited = vec![frame];
+        let mut next = 0;
+        while let Some(&id) = visited.get(next) {
+            next += 1;
+            if wanted(id) {
+                return true;
+            }
+            let frame = self.frame(id);
+            for other in frame.usings.iter().copied().chain(frame.extends) {
+                if !visited.contains(&other) {
+                    visited.push(other);
+                }
+            }
+        }
+        false
     }
 
     /// The kind of `name` in a frame itself.

@@ -60,6 +60,8 @@ pub enum SegmentName {
     Conversion(Box<TypeName>),
     /// `~T`.
     Destructor,
+    /// `decltype(e)`, only as the first segment.
+    Decltype(Box<Expr>),
 }
 
 /// An operator that can be overloaded.

@@ -573,7 +573,7 @@ impl Parser<'_> {
             SegmentName::Operator(_) | SegmentName::Conversion(_) | SegmentName::Destructor => {
                 Some(operator_symbol())
             }
-            SegmentName::Ident(_) => None,
+            SegmentName::Ident(_) | SegmentName::Decltype(_) => None,
         };
         let is_member = decl.name.segments.len() > 1;
         let item = Item { kind: ItemKind::Function(decl), span };
@@ -655,7 +655,9 @@ impl Parser<'_> {
             SegmentName::Conversion(_) => FunctionKind::Conversion,
             SegmentName::Destructor => FunctionKind::Destructor,
             SegmentName::Ident(_) if matches!(spec.ty, TypeSpec::None) => FunctionKind::Constructor,
-            SegmentName::Ident(_) | SegmentName::Operator(_) => FunctionKind::Plain,
+            SegmentName::Ident(_) | SegmentName::Operator(_) | SegmentName::Decltype(_) => {
+                FunctionKind::Plain
+            }
         };
         if matches!(spec.ty, TypeSpec::None)
             && kind == FunctionKind::Constructor

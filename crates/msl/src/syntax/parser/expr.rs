@@ -420,6 +420,10 @@ impl Parser<'_> {
             TokenKind::Punct(Punct::LParen) => return self.paren_or_fold(),
             TokenKind::Punct(Punct::LBracket) => return self.lambda(),
             TokenKind::Punct(Punct::LBrace) => return self.init_list(),
+            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => {
+                let (path, _) = self.path(false);
+                ExprKind::Path(Box::new(path))
+            }
             TokenKind::Keyword(_) if self.at_type() => return self.construct(),
             TokenKind::Ident(name) if self.is_as_type(name) => {
                 while !self.at(Punct::Lt) {

@@ -13,6 +13,9 @@ impl Parser<'_> {
     /// Whether a type, or specifiers of a declaration, begin here.
     pub(super) fn at_type(&mut self) -> bool {
         match self.kind() {
+            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => {
+                self.path_is_type()
+            }
             TokenKind::Keyword(keyword) => is_specifier(keyword),
             TokenKind::Ident(_) | TokenKind::Punct(Punct::ColonColon) => {
                 if let Some(name) = self.ident()
@@ -115,6 +118,12 @@ impl Parser<'_> {
                     ty = Some(TypeSpec::Path(path));
                     continue;
                 }
+                Keyword::Decltype if self.at_decltype_path() => {
+                    let (path, found) = self.path(false);
+                    path_found = Some(found);
+                    ty = Some(TypeSpec::Path(path));
+                    continue;
+                }
                 Keyword::Decltype => {
                     ty = Some(self.decltype());
                     continue;
@@ -150,7 +159,7 @@ impl Parser<'_> {
         (DeclSpec { ty, quals, flags, attrs, span }, path_found)
     }
 
-    fn decltype(&mut self) -> TypeSpec {
+    pub(super) fn decltype(&mut self) -> TypeSpec {
         self.bump();
         self.expect(Punct::LParen);
         if self.eat_kw(Keyword::Auto) {

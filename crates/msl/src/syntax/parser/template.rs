@@ -45,6 +45,12 @@ impl Parser<'_> {
                     SegmentName::Ident(name)
                 }
                 TokenKind::Keyword(Keyword::Operator) => self.operator_name(),
+                TokenKind::Keyword(Keyword::Decltype) if segments.is_empty() => {
+                    match self.decltype() {
+                        TypeSpec::Decltype(Some(e)) => SegmentName::Decltype(e),
+                        _ => SegmentName::Destructor,
+                    }
+                }
                 TokenKind::Punct(Punct::Tilde) => {
                     self.bump();
                     if self.ident().is_some() {
@@ -100,6 +106,19 @@ impl Parser<'_> {
         }
         let span = self.range_from(first);
         (Path { global, segments, span }, found)
+    }
+
+    /// Whether `decltype(...)::` begins here.
+    pub(super) fn at_decltype_path(&mut self) -> bool {
+        if !self.at_kw(Keyword::Decltype) {
+            return false;
+        }
+        let mark = self.mark();
+        self.bump();
+        self.skip_group();
+        let found = self.at(Punct::ColonColon);
+        self.reset(mark);
+        found
     }
 
     fn global_frame(&self) -> FrameId {

@@ -1,0 +1,150 @@
+//! Files of source, and what the compiler makes of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use anymetal_msl::Session;
+use anymetal_msl::diagnostic::{FileId, Origin, Report, Severity};
+use anymetal_msl::ir::{self, Module};
+use anymetal_msl::syntax::preprocess::Options;
+
+use crate::output::{Format, diagnostics, diagnostics_json, json_value};
+
+/// Where the source is and how to compile it.
+#[derive(clap::Args, Clone)]
+pub(crate) struct SourceArguments {
+    /// A .metal file, or .ir for the text form of the IR
+    file: PathBuf,
+    /// Folders with headers that the source may include
+    #[arg(short = 'I', value_name = "FOLDER")]
+    include: Vec<PathBuf>,
+    /// Macros to define: NAME or NAME=BODY
+    #[arg(short = 'D', value_name = "MACRO")]
+    define: Vec<String>,
+}
+
+/// A source read into a session of the compiler.
+pub(crate) struct Loaded {
+    pub(crate) session: Session,
+    pub(crate) file: FileId,
+    pub(crate) options: Options,
+}
+
+/// A compiled program.
+pub(crate) struct Compiled {
+    pub(crate) module: Module,
+    session: Option<Session>,
+}
+
+impl Compiled {
+    /// A position as file, line and column.
+    pub(crate) fn place(&self, span: ir::Span) -> Option<String> {
+        let map = &self.session.as_ref()?.map;
+        let span = anymetal_msl::diagnostic::Span::from_index(span.0);
+        let place = map.place(map.shown(span)).filter(|_| span.is_some())?;
+        Some(format!("{}:{}:{}", place.file, place.line, place.column))
+    }
+}
+
+impl SourceArguments {
+    /// Whether the file is in the text form of the IR.
+    pub(crate) fn is_ir(&self) -> bool {
+        self.file.extension().is_some_and(|extension| extension == "ir")
+    }
+
+    /// Reads the file and the headers beside it.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let text = read(&self.file)?;
+        let mut options = Options::default();
+        for define in &self.define {
+            options.defines.push(match define.split_once('=') {
+                Some((name, body)) => (name.to_string(), Some(body.to_string())),
+                None => (define.clone(), None),
+            });
+        }
+        let mut headers = BTreeMap::new();
+        for folder in &self.include {
+            collect_headers(folder, folder, &mut headers, 0)?;
+        }
+        options.headers = headers;
+        let mut session = Session::new();
+        let file = session.add_file(&self.file.to_string_lossy(), Origin::Source, text);
+        Ok(Loaded { session, file, options })
+    }
+
+    /// Compiles the file and prints its diagnostics; nothing if it has errors.
+    pub(crate) fn compile(
+        &self,
+        _kernel: Option<&str>,
+        format: Format,
+    ) -> Result<Option<Compiled>> {
+        if !self.is_ir() {
+            let mut loaded = self.load()?;
+            crate::check::analyse(&mut loaded);
+            if !print_diagnostics(&loaded.session, format) {
+                return Ok(None);
+            }
+            bail!("this version checks the syntax of Metal source, but cannot compile it yet");
+        }
+        let module =
+            ir::parse(&read(&self.file)?).with_context(|| self.file.display().to_string())?;
+        ir::verify(&module).with_context(|| self.file.display().to_string())?;
+        Ok(Some(Compiled { module, session: None }))
+    }
+}
+
+/// The diagnostics of a session with their places resolved.
+pub(crate) fn reports(session: &Session) -> Vec<Report> {
+    let resolve = |diagnostic| Report::new(diagnostic, &session.map, &session.names);
+    session.diagnostics().iter().map(resolve).collect()
+}
+
+/// Prints diagnostics; false if one is an error.
+pub(crate) fn print_diagnostics(session: &Session, format: Format) -> bool {
+    let reports = reports(session);
+    let good = reports.iter().all(|report| report.severity != Severity::Error);
+    match format {
+        Format::Human => diagnostics(&reports, &session.map),
+        Format::Json if !good => {
+            json_value(&serde_json::json!({ "diagnostics": diagnostics_json(&reports) }));
+        }
+        Format::Json => {}
+    }
+    good
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    // Comments in other encodings are common; bytes that are no text there do no harm.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Deepest folder below `-I` that is looked into.
+const MAX_DEPTH: usize = 8;
+
+/// Headers of a folder by their path in it.
+fn collect_headers(
+    root: &Path,
+    folder: &Path,
+    headers: &mut BTreeMap<String, Arc<str>>,
+    depth: usize,
+) -> Result<()> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("reading folder {}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() && depth < MAX_DEPTH {
+            collect_headers(root, &path, headers, depth + 1)?;
+        } else if path.extension().is_some_and(|e| e == "h" || e == "metal" || e == "hpp") {
+            let name =
+                path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            // The first folder that has a name wins, as with C compilers.
+            let text: Arc<str> = read(&path)?.into();
+            headers.entry(name).or_insert(text);
+        }
+    }
+    Ok(())
+}
