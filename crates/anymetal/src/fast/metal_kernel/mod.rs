@@ -1,27 +1,72 @@
 //! Custom kernels given as Metal Shading Language source, MLX's `metal_kernel`.
 //!
 //! A kernel is its body; the signature is generated from the names, shapes and dtypes of a call
-//! (`signature.rs`), compiled when the call is evaluated (`program.rs`, cached by content) and run
-//! by the reference executor, in which no access can leave its buffer.
+//! (`anymetal_msl::signature`), compiled when the call is evaluated (`program.rs`, cached by
+//! content) and run by the reference executor, in which no access can leave its buffer.
 
 mod program;
-mod signature;
 
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use anymetal_msl::signature::{self, CustomKernel as Generator, Input, Output};
 
 use crate::array::eval::EvalContext;
 use crate::device::{Inputs, Primitive, Spec};
 use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::ops::Operand;
-use crate::{Array, Dtype, Shape, ops};
+use crate::{Array, Dtype, ops};
 
 pub(crate) use program::KernelLaunch;
 pub use program::{Bounds, KernelWarning, on_kernel_warning};
-pub use signature::TemplateArgument;
+
+/// The value of a template parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TemplateArgument {
+    /// A `typename`.
+    Dtype(Dtype),
+    /// An `int`.
+    Int(i32),
+    /// A `bool`.
+    Bool(bool),
+}
+
+impl From<Dtype> for TemplateArgument {
+    fn from(v: Dtype) -> Self {
+        TemplateArgument::Dtype(v)
+    }
+}
+
+impl From<i32> for TemplateArgument {
+    fn from(v: i32) -> Self {
+        TemplateArgument::Int(v)
+    }
+}
+
+impl From<bool> for TemplateArgument {
+    fn from(v: bool) -> Self {
+        TemplateArgument::Bool(v)
+    }
+}
+
+impl TemplateArgument {
+    fn for_signature(self) -> signature::TemplateArgument<'static> {
+        match self {
+            TemplateArgument::Dtype(d) => signature::TemplateArgument::Type(type_name(d)),
+            TemplateArgument::Int(v) => signature::TemplateArgument::Int(v),
+            TemplateArgument::Bool(v) => signature::TemplateArgument::Bool(v),
+        }
+    }
+
+    fn for_lookup(self) -> anymetal_msl::TemplateValue {
+        match self {
+            TemplateArgument::Dtype(d) => anymetal_msl::TemplateValue::Type(type_name(d).into()),
+            TemplateArgument::Int(v) => anymetal_msl::TemplateValue::Int(v as i64),
+            TemplateArgument::Bool(v) => anymetal_msl::TemplateValue::Bool(v),
+        }
+    }
+}
 
 const OP: &str = "metal_kernel";
 
@@ -73,7 +118,6 @@ pub fn metal_kernel(
         ensure_row_contiguous: true,
         atomic_outputs: false,
         math_mode: MathMode::Safe,
-        mentions: signature::Mentions::default(),
     })
 }
 
@@ -88,7 +132,6 @@ struct Definition {
     ensure_row_contiguous: bool,
     atomic_outputs: bool,
     math_mode: MathMode,
-    mentions: signature::Mentions,
 }
 
 /// A kernel being described; made by [`metal_kernel`].
@@ -125,11 +168,10 @@ impl KernelBuilder {
     ///
     /// # Errors
     /// A kernel without outputs.
-    pub fn build(mut self) -> Result<MetalKernel> {
+    pub fn build(self) -> Result<MetalKernel> {
         if self.0.outputs.is_empty() {
             return Err(Error::value(OP, "Must specify at least one output."));
         }
-        self.0.mentions = signature::Mentions::scan(&self.0.source, &self.0.inputs);
         Ok(MetalKernel(Arc::new(self.0)))
     }
 }
@@ -264,23 +306,18 @@ impl KernelCall {
             let message = "float64 is not supported on the GPU";
             return Err(Error::dtype(OP, message, &[Dtype::F64]));
         }
-        let text = signature::generate(&signature::Call {
-            definition: &self.definition,
-            inputs: &self.inputs,
-            outputs: &self.outputs,
-            template: &self.template,
-            atomic_outputs: self.atomic_outputs,
-        });
+        let generated = self.generate();
         if self.verbose {
-            let name = &self.definition.name;
-            println!("Generated source code for `{name}`:\n```\n{}\n```", text.whole());
+            let (name, text) = (&self.definition.name, generated.text());
+            println!("Generated source code for `{name}`:\n```\n{text}\n```");
         }
         let launch = KernelLaunch {
             kernel: self.definition.name.clone(),
-            text,
+            function: generated.name,
+            pieces: generated.source.pieces.into(),
+            bindings: generated.bindings,
             math_mode: self.definition.math_mode,
-            last_resort: self.template,
-            mentions: self.definition.mentions.inputs.clone(),
+            last_resort: self.template.iter().map(|(n, v)| (n.clone(), v.for_lookup())).collect(),
             grid: self.grid,
             threadgroup: self.threadgroup,
             init_value: self.init_value,
@@ -292,6 +329,26 @@ impl KernelCall {
             copy_strided: self.ensure_row_contiguous,
         };
         Array::apply(op, &self.inputs)
+    }
+
+    fn generate(&self) -> signature::Generated {
+        let definition = &*self.definition;
+        let inputs = definition.inputs.iter().zip(&self.inputs).map(|(name, a)| Input {
+            name,
+            ty: type_name(a.dtype()),
+            ndim: a.ndim(),
+            size: a.size(),
+        });
+        let outputs = definition.outputs.iter().zip(&self.outputs);
+        signature::generate(&Generator {
+            name: &definition.name,
+            header: &definition.header,
+            source: &definition.source,
+            inputs: inputs.collect(),
+            outputs: outputs.map(|(name, o)| Output { name, ty: type_name(o.dtype) }).collect(),
+            template: self.template.iter().map(|(n, v)| (n.as_str(), v.for_signature())).collect(),
+            atomic_outputs: self.atomic_outputs,
+        })
     }
 }
 
@@ -323,9 +380,22 @@ impl Operation for CustomKernel {
     }
 }
 
-/// Shapes of inputs as a kernel sees them.
-type Sizes = SmallVec<[i32; 8]>;
-
-fn sizes(shape: &Shape) -> Sizes {
-    shape.iter().map(|&n| i32::try_from(n).unwrap_or(i32::MAX)).collect()
+/// A dtype's name in Metal Shading Language, with MLX's prelude.
+fn type_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Bool => "bool",
+        Dtype::U8 => "uint8_t",
+        Dtype::U16 => "uint16_t",
+        Dtype::U32 => "uint32_t",
+        Dtype::U64 => "uint64_t",
+        Dtype::I8 => "int8_t",
+        Dtype::I16 => "int16_t",
+        Dtype::I32 => "int32_t",
+        Dtype::I64 => "int64_t",
+        Dtype::F16 => "float16_t",
+        Dtype::Bf16 => "bfloat16_t",
+        Dtype::F32 => "float",
+        Dtype::F64 => "double",
+        Dtype::Complex64 => "complex64_t",
+    }
 }

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anymetal_kernels::copy::Scalar;
-use anymetal_msl::diagnostic::Origin;
+use anymetal_msl::diagnostic::{Origin, Span};
+use anymetal_msl::signature::Bound;
 use anymetal_msl::syntax::token::MathMode as MslMathMode;
-use anymetal_msl::{Options, Piece, Source, TemplateValue, compile};
+use anymetal_msl::{Options, Piece, Session, Source, TemplateValue, compile};
 use anymetal_simt::interp::{Launch, Program};
-use anymetal_simt::launch::{Data, Finding};
-use rustc_hash::FxHashMap;
+use anymetal_simt::launch::{Data, Finding, LaunchError};
 
 pub use anymetal_simt::launch::Bounds;
 
-use super::signature::{TemplateArgument, Text, type_name};
-use super::{MathMode, Sizes, sizes};
+use super::MathMode;
 use crate::device::{BufferMut, Inputs, Spec, View, threads};
 use crate::error::{Error, Result};
 
@@ -23,10 +22,14 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelLaunch {
     pub(super) kernel: String,
-    pub(super) text: Text,
+    /// The kernel's name in the generated program.
+    pub(super) function: String,
+    pub(super) pieces: Arc<[Piece]>,
+    /// What its buffers are, in order.
+    pub(super) bindings: Vec<Bound>,
     pub(super) math_mode: MathMode,
-    pub(super) last_resort: Vec<(String, TemplateArgument)>,
-    pub(super) mentions: Vec<[bool; 3]>,
+    /// Template arguments, visible where the user's header declares nothing of that name.
+    pub(super) last_resort: Vec<(String, TemplateValue)>,
     pub(super) grid: [u32; 3],
     pub(super) threadgroup: [u32; 3],
     pub(super) init_value: Option<f32>,
@@ -68,22 +71,23 @@ pub fn on_kernel_warning(handler: Option<Box<dyn Fn(&KernelWarning) + Send + Syn
 /// A compiled kernel, and the sites that have been reported.
 struct Compiled {
     program: Program,
-    session: anymetal_msl::Session,
+    session: Session,
     reported: Mutex<BTreeSet<(u32, String)>>,
 }
 
-/// What a compilation depends on.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a compilation depends on: all of the text and the options.
+#[derive(PartialEq)]
 struct Key {
-    text: Text,
+    pieces: Arc<[Piece]>,
     math_mode: MathMode,
-    last_resort: Vec<(String, TemplateArgument)>,
+    last_resort: Vec<(String, TemplateValue)>,
 }
 
-/// Kernels that stay compiled. More are rare, and compiling takes milliseconds.
-const CACHED: usize = 512;
+/// Kernels that stay compiled, newest last. Programs with more are rare; compiling takes
+/// milliseconds.
+const CACHED: usize = 256;
 
-static CACHE: LazyLock<Mutex<FxHashMap<Key, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+static CACHE: Mutex<Vec<(Key, Arc<Compiled>)>> = Mutex::new(Vec::new());
 
 impl KernelLaunch {
     /// Runs the kernel over the inputs to fresh outputs.
@@ -99,22 +103,19 @@ impl KernelLaunch {
         }
         let compiled = self.compiled()?;
         let tables: Vec<Tables> = inputs.iter().map(Tables::new).collect();
+        let mut written = outs.iter_mut().zip(specs);
         let mut buffers = Vec::new();
-        for ((input, tables), mentions) in inputs.iter().zip(&tables).zip(&self.mentions) {
-            buffers.push(Data::Read(elements(input)?));
-            if input.layout.ndim() > 0 {
-                let parts: [&[u8]; 3] = [
-                    bytemuck::cast_slice(&tables.shape),
-                    bytemuck::cast_slice(&tables.strides),
-                    bytemuck::bytes_of(&tables.ndim),
-                ];
-                let wanted = parts.into_iter().zip(mentions).filter(|(_, m)| **m);
-                buffers.extend(wanted.map(|(part, _)| Data::Read(part)));
-            }
-        }
-        for (out, spec) in outs.iter_mut().zip(specs) {
-            let bytes = spec.bytes().unwrap_or(0);
-            buffers.push(Data::Write(&mut out.bytes_mut()[..bytes]));
+        for bound in &self.bindings {
+            buffers.push(match *bound {
+                Bound::Input(i) => Data::Read(elements(&inputs[i])?),
+                Bound::Shape(i) => Data::Read(bytemuck::cast_slice(&tables[i].shape)),
+                Bound::Strides(i) => Data::Read(bytemuck::cast_slice(&tables[i].strides)),
+                Bound::Ndim(i) => Data::Read(bytemuck::bytes_of(&tables[i].ndim)),
+                Bound::Output(_) => {
+                    let Some((out, spec)) = written.next() else { break };
+                    Data::Write(&mut out.bytes_mut()[..spec.bytes().unwrap_or(0)])
+                }
+            });
         }
         let mut launch = Launch::new(&compiled.program, buffers, self.grid, self.threadgroup);
         launch.bounds = self.bounds;
@@ -137,8 +138,7 @@ impl KernelLaunch {
         Ok(())
     }
 
-    fn failed(&self, compiled: &Compiled, error: &anymetal_simt::launch::LaunchError) -> Error {
-        use anymetal_simt::launch::LaunchError;
+    fn failed(&self, compiled: &Compiled, error: &LaunchError) -> Error {
         let message = match error {
             LaunchError::Findings(findings) => {
                 let lines: Vec<String> = findings
@@ -154,51 +154,32 @@ impl KernelLaunch {
 
     fn compiled(&self) -> Result<Arc<Compiled>> {
         let key = Key {
-            text: self.text.clone(),
+            pieces: self.pieces.clone(),
             math_mode: self.math_mode,
             last_resort: self.last_resort.clone(),
         };
-        if let Some(found) = lock_cache().get(&key) {
+        let cache = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = cache().iter().rev().find(|(k, _)| *k == key) {
             return Ok(found.clone());
         }
         // Compiled outside the lock; a second thread may do the same work, never wrong work.
         let compiled = Arc::new(self.compile()?);
-        let mut cache = lock_cache();
+        let mut cache = cache();
         if cache.len() >= CACHED {
-            cache.clear();
+            cache.remove(0);
         }
-        cache.insert(key, compiled.clone());
+        cache.push((key, compiled.clone()));
         Ok(compiled)
     }
 
     fn compile(&self) -> Result<Compiled> {
-        let piece =
-            |name: &str, origin, text: &str| Piece { name: name.into(), origin, text: text.into() };
-        let source = Source {
-            pieces: vec![
-                piece("header", Origin::Header, &self.text.header),
-                piece("signature", Origin::Generated, &self.text.open),
-                piece("source", Origin::Source, &self.text.source),
-                piece("end of kernel", Origin::Generated, &self.text.close),
-            ],
-        };
-        let last_resort = self
-            .last_resort
-            .iter()
-            .map(|(name, value)| {
-                let value = match value {
-                    TemplateArgument::Dtype(d) => TemplateValue::Type(type_name(*d).into()),
-                    TemplateArgument::Int(v) => TemplateValue::Int(*v as i64),
-                    TemplateArgument::Bool(v) => TemplateValue::Bool(*v),
-                };
-                (name.clone(), value)
-            })
-            .collect();
+        let source = Source { pieces: self.pieces.to_vec() };
         let math_mode = match self.math_mode {
             MathMode::Safe => MslMathMode::Safe,
             MathMode::Relaxed => MslMathMode::Relaxed,
             MathMode::Fast => MslMathMode::Fast,
         };
+        let last_resort = self.last_resort.clone();
         let options = Options { math_mode, last_resort, ..Options::default() };
         let compilation = compile(&source, &options);
         let error = |message: String| Error::Kernel { kernel: self.kernel.clone(), message };
@@ -208,19 +189,14 @@ impl KernelLaunch {
                 compilation.report()
             )));
         };
-        let program =
-            Program::new(module, &self.text.function).map_err(|e| error(e.to_string()))?;
+        let program = Program::new(module, &self.function).map_err(|e| error(e.to_string()))?;
         Ok(Compiled { program, session: compilation.session, reported: Mutex::default() })
     }
 }
 
-fn lock_cache() -> std::sync::MutexGuard<'static, FxHashMap<Key, Arc<Compiled>>> {
-    CACHE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Compiled {
     fn warning(&self, kernel: &str, finding: Finding) -> KernelWarning {
-        let span = anymetal_msl::diagnostic::Span::from_index(finding.span.0);
+        let span = Span::from_index(finding.span.0);
         let position = self
             .session
             .map
@@ -247,7 +223,7 @@ impl Compiled {
 
 /// What a kernel may ask about an input.
 struct Tables {
-    shape: Sizes,
+    shape: Vec<i32>,
     strides: Vec<i64>,
     ndim: i32,
 }
@@ -255,7 +231,12 @@ struct Tables {
 impl Tables {
     fn new(view: &View) -> Self {
         Tables {
-            shape: sizes(&view.layout.shape),
+            shape: view
+                .layout
+                .shape
+                .iter()
+                .map(|&n| i32::try_from(n).unwrap_or(i32::MAX))
+                .collect(),
             strides: view.layout.strides.iter().map(|&s| s as i64).collect(),
             ndim: view.layout.ndim() as i32,
         }
