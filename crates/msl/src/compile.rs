@@ -24,7 +24,7 @@ use crate::{Session, lower};
 const STACK: usize = 512 << 20;
 
 /// A text with its name and author.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// Shown in diagnostics.
     pub name: String,
