@@ -60,7 +60,7 @@ fn elementwise_operations_say_what_they_refuse() {
         (
             ops::broadcast_to(&wide, &[3]),
             Value,
-            "[broadcast_to] Cannot broadcast array of shape (2,3) into shape (3).",
+            "Cannot broadcast array of shape (2,3) into shape (3).",
         ),
     ]);
     let error = ops::add(&wide, &four).unwrap_err();

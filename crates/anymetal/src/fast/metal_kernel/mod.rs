@@ -100,7 +100,7 @@ pub enum MathMode {
 ///     .run()?
 ///     .remove(0);
 /// assert_eq!(y.to_vec::<f32>()?[0], 1.0);
-/// # anymetal::Result::Ok(())
+/// # Ok::<(), anymetal::Error>(())
 /// ```
 pub fn metal_kernel(
     name: &str,
