@@ -421,6 +421,7 @@ impl Sema<'_> {
             values.push(value);
         }
         let ret = self.ret_type(id, at)?;
+        self.note_use(id);
         let span = start(at);
         let target = self.types.deref(ret);
         if let Some(class) = self.types.as_class(target.ty) {
@@ -433,6 +434,14 @@ impl Sema<'_> {
             return Ok(Expr::object(ExprKind::Deref(Box::new(call)), target, span));
         }
         Ok(Expr::value(call, ret.ty, span))
+    }
+
+    /// Remembers that a function is called, so that its body is analysed although lowering may
+    /// never get there.
+    fn note_use(&mut self, id: FnId) {
+        if self.silent == 0 && self.fx.unevaluated == 0 && !self.used.contains(&id) {
+            self.used.push(id);
+        }
     }
 
     /// Chooses among candidates and calls the best.
@@ -587,6 +596,14 @@ impl Sema<'_> {
                 let equal = sa.params.len() == sb.params.len()
                     && sa.params.iter().zip(&sb.params).all(|(a, b)| a.ty == b.ty);
                 let has_body = |m: &Method| !matches!(m.decl.body, FunctionBody::None);
+                // What the user declares comes before what the prelude does.
+                let own = |m: &Method| {
+                    m.decl.frame == crate::syntax::index::FrameId::NONE
+                        || self.index.owns(m.decl.frame)
+                };
+                if own(ma) != own(mb) {
+                    return own(ma);
+                }
                 if equal {
                     // A member hides one inherited, a later declaration repeats an earlier one.
                     return has_body(ma) && !has_body(mb)
@@ -653,6 +670,9 @@ impl Sema<'_> {
         object: Option<&Expr>,
         at: Range,
     ) -> Result<Viable, String> {
+        if method.decl.heads.last().is_some_and(|head| head.params.is_empty()) {
+            return Err("it is a specialisation, found through its template".into());
+        }
         let written = &method.decl.sig.params;
         let has_pack = written.iter().any(|param| param.declarator.pack.is_some());
         if !has_pack && args.len() > written.len() {
@@ -899,6 +919,7 @@ impl Sema<'_> {
         }
         let id = self.fn_instance(&method, scope, &targs, Some(ty))?;
         let sig = self.func(id).sig.clone();
+        self.note_use(id);
         let mut values = Vec::new();
         for (n, param) in sig.params.iter().enumerate() {
             let arg = match args.get(n) {

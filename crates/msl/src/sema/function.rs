@@ -47,6 +47,8 @@ pub struct FnInst {
     pub scope: ScopeId,
     /// The class of which it is a member.
     pub class: Option<ClassId>,
+    /// Its template arguments.
+    pub args: Vec<TArg>,
     /// The type of `*this`.
     pub this: Option<Qt>,
     /// Its signature.
@@ -219,6 +221,15 @@ impl Sema<'_> {
         }
     }
 
+    /// Declares parameter packs, so that those without elements are known too.
+    fn bind_empty_packs(&mut self, scope: ScopeId, decl: &FunctionDecl) {
+        for param in &decl.sig.params {
+            if let (Some(name), Some(_)) = (param.declarator.ident(), &param.declarator.pack) {
+                self.bind(scope, name, Binding::Pack(Vec::new()));
+            }
+        }
+    }
+
     pub(super) fn add_local(&mut self, name: String, ty: Qt, span: Span) -> LocalId {
         let id = LocalId(self.fx.locals.len() as u32);
         self.fx.locals.push(Local {
@@ -266,6 +277,7 @@ impl Sema<'_> {
             decl: method.decl.clone(),
             scope,
             class: method.class,
+            args: args.to_vec(),
             this,
             sig,
             ret,
@@ -348,6 +360,12 @@ impl Sema<'_> {
     fn definition(&mut self, id: FnId) -> Option<Arc<FunctionDecl>> {
         let func = self.func(id);
         let decl = func.decl.clone();
+        if !func.args.is_empty()
+            && let Some(special) = self.specialisation(id)
+        {
+            return Some(special);
+        }
+        let func = self.func(id);
         if !matches!(decl.body, FunctionBody::None) {
             return Some(decl);
         }
@@ -384,6 +402,72 @@ impl Sema<'_> {
             at = index.frame(frame).extends;
         }
         None
+    }
+
+    /// The explicit specialisation for a template instance's arguments.
+    fn specialisation(&mut self, id: FnId) -> Option<Arc<FunctionDecl>> {
+        let func = self.func(id);
+        let (decl, args, class) = (func.decl.clone(), func.args.clone(), func.class);
+        let SegmentName::Ident(name) = decl.name.last().name else { return None };
+        let mut others: Vec<Arc<FunctionDecl>> = Vec::new();
+        let mut add = |item: &tree::Item| {
+            if let tree::ItemKind::Function(other) = &item.kind
+                && other.heads.last().is_some_and(|head| head.params.is_empty())
+                && matches!(other.name.last().name, SegmentName::Ident(own) if own == name)
+                && matches!(other.body, FunctionBody::Lazy(_))
+                && other.sig.params.len() == decl.sig.params.len()
+            {
+                others.push(other.clone());
+            }
+        };
+        if let Some(class) = class {
+            if let Some(class) = &self.class(class).decl {
+                class.members.iter().flatten().for_each(&mut add);
+            }
+        } else if decl.frame != crate::syntax::index::FrameId::NONE {
+            let frame = self.tops.get(&decl.frame).copied().unwrap_or(decl.frame);
+            let index = self.index.clone();
+            for (frame, entry) in index.members(frame, name) {
+                if let Some(item) = entry.item {
+                    add(&index.frame(frame).items[item as usize]);
+                }
+            }
+        }
+        let own: Vec<Qt> = self.func(id).sig.params.iter().map(|param| param.ty).collect();
+        let scope = match class {
+            Some(class) => self.class(class).scope,
+            None => {
+                let mut scope = self.func(id).scope;
+                while let Some(parent) = self.scope(scope).parent {
+                    if matches!(
+                        self.scope(scope).kind,
+                        crate::sema::scope::ScopeKind::Namespace(_)
+                    ) {
+                        break;
+                    }
+                    scope = parent;
+                }
+                scope
+            }
+        };
+        others.into_iter().find(|other| {
+            if let Some(pattern) = &other.name.last().args {
+                let Ok(given) = self.attempt(|s| s.template_args(scope, pattern)) else {
+                    return false;
+                };
+                if !given
+                    .iter()
+                    .zip(&args)
+                    .all(|(a, b)| crate::sema::template::same_arg(a, b))
+                {
+                    return false;
+                }
+            }
+            match self.attempt(|s| s.signature(other, scope)) {
+                Ok(sig) => sig.params.iter().map(|param| param.ty).eq(own.iter().copied()),
+                Err(_) => false,
+            }
+        })
     }
 
     fn same_params(&mut self, id: FnId, other: &Arc<FunctionDecl>) -> bool {
@@ -426,6 +510,7 @@ impl Sema<'_> {
             let message = format!("`{name}` is declared but not defined");
             return self.err(codes::NO_DEFINITION, at, message);
         };
+        self.bind_empty_packs(scope, &definition);
         if Arc::ptr_eq(&definition, decl) {
             self.bind_parameters(scope, &sig.params);
         } else {

@@ -55,6 +55,13 @@ impl Sema<'_> {
                 self.kernels_in(frame);
             }
         }
+        // All errors at once: what kernels call, and what that calls.
+        let mut next = 0;
+        while let Some(&id) = self.used.get(next) {
+            let at = self.func(id).span;
+            let _ = self.analyse(id, at);
+            next += 1;
+        }
     }
 
     fn kernels_in(&mut self, frame: FrameId) {

@@ -136,6 +136,8 @@ pub struct Sema<'a> {
     last_resort: FxHashMap<Symbol, TArg>,
     words: Words,
     steps: u64,
+    /// Functions called, in order.
+    used: Vec<FnId>,
     /// Aliases being resolved.
     aliasing: Vec<usize>,
     /// Number of the last opaque type.
@@ -216,6 +218,7 @@ impl<'a> Sema<'a> {
             last_resort,
             words,
             steps: 0,
+            used: Vec::new(),
             aliasing: Vec::new(),
             opaque: 0,
             in_user_conversion: false,

@@ -310,6 +310,9 @@ impl Sema<'_> {
         if !e.lvalue {
             return self.err(codes::NOT_ASSIGNABLE, at, "this is no object that could be changed");
         }
+        if self.space_of(e) == crate::sema::types::Space::Constant {
+            return self.err(codes::NOT_ASSIGNABLE, at, "this object is in `constant` memory");
+        }
         if e.ty.is_const {
             let message = format!("this object is const: its type is `{}`", self.show(e.ty));
             return self.err(codes::NOT_ASSIGNABLE, at, message);

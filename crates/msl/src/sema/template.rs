@@ -671,7 +671,7 @@ impl Sema<'_> {
 }
 
 /// Whether two arguments are the same, whatever integer type their values have.
-fn same_arg(a: &TArg, b: &TArg) -> bool {
+pub(super) fn same_arg(a: &TArg, b: &TArg) -> bool {
     match (a, b) {
         (TArg::Value(a, _), TArg::Value(b, _)) => a == b || *a as u32 == *b as u32,
         (TArg::Pack(a), TArg::Pack(b)) => {

@@ -522,6 +522,7 @@ impl Parser<'_> {
 
     fn param(&mut self) -> Param {
         let first = self.span();
+        let start = self.pos;
         let mut attrs = Vec::new();
         self.attributes(&mut attrs);
         let (spec, _) = self.decl_spec();
@@ -529,6 +530,10 @@ impl Parser<'_> {
             self.expected("a parameter");
         }
         let mut declarator = self.declarator();
+        if declarator.pack.is_some() {
+            // The pack may be named by the specifiers.
+            declarator.pack = Some(self.idents_since(start));
+        }
         // `f(void (name)(int))` and parameters of function type are not worth their trouble here,
         // but `T (&x)[N]` is handled by the declarator.
         self.attributes(&mut attrs);
