@@ -7,7 +7,7 @@ use anymetal_msl::syntax::parser::parse_unit;
 use anymetal_msl::syntax::preprocess;
 use serde_json::{Value, json};
 
-use crate::output::{Colour, Format, json_value, paint};
+use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
 use crate::source::{Loaded, SourceArguments};
 
 /// What to check.
@@ -19,13 +19,15 @@ pub(crate) struct Arguments {
 
 /// Checks a file; false if it has errors.
 pub(crate) fn check(arguments: Arguments, format: Format) -> Result<bool> {
-    let Some(compiled) = arguments.source.compile(None, format)? else { return Ok(false) };
+    let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
     let module = &compiled.module;
     match format {
         Format::Json => {
             let kernels: Vec<Value> =
                 module.kernels.iter().map(|kernel| kernel_json(module, kernel)).collect();
-            json_value(&json!({ "diagnostics": [], "kernels": kernels }));
+            json_value(
+                &json!({ "diagnostics": diagnostics_json(&compiled.reports), "kernels": kernels }),
+            );
         }
         Format::Human => module.kernels.iter().for_each(|kernel| print_kernel(module, kernel)),
     }

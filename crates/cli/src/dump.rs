@@ -64,11 +64,11 @@ pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
             format!("{:#?}", frame.items).lines().map(str::to_string).collect()
         }
         Stage::Ir => {
-            let Some(compiled) = arguments.source.compile(None, format)? else { return Ok(false) };
+            let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
             print(&compiled.module).lines().map(str::to_string).collect()
         }
         Stage::Signature => {
-            let Some(compiled) = arguments.source.compile(None, format)? else { return Ok(false) };
+            let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
             let module = &compiled.module;
             let kernels = module.kernels.iter().map(|kernel| kernel_json(module, kernel));
             let kernels: serde_json::Value = kernels.collect();

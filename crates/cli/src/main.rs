@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod custom;
 mod dump;
 mod explain;
 mod npy;

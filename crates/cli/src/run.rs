@@ -9,9 +9,10 @@ use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::{Bounds, Data, Finding, FindingKind, LaunchError, Schedule};
 use serde_json::{Value, json};
 
+use crate::custom::{body_program, instantiated};
 use crate::npy::{Array, Dtype};
-use crate::output::{Colour, Format, json_value, paint};
-use crate::source::{Compiled, SourceArguments};
+use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
+use crate::source::{Compiled, SourceArguments, compile as compile_source};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -21,6 +22,12 @@ pub(crate) struct Arguments {
     /// The kernel; may be left out if there is only one
     #[arg(long)]
     kernel: Option<String>,
+    /// An argument of the kernel template, in its order: NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE")]
+    template: Vec<String>,
+    /// Text before an MLX-style body
+    #[arg(long, value_name = "FILE")]
+    header: Option<PathBuf>,
     /// An input buffer: NAME=FILE.npy
     #[arg(long, value_name = "NAME=FILE")]
     input: Vec<String>,
@@ -84,26 +91,53 @@ fn axes(text: &str) -> Result<[u32; 3], String> {
 }
 
 /// A buffer named on the command line.
-struct Bound {
-    name: String,
-    array: Array,
+pub(crate) struct Bound {
+    pub(crate) name: String,
+    pub(crate) array: Array,
     /// Place among the outputs.
-    output: Option<usize>,
+    pub(crate) output: Option<usize>,
+}
+
+/// Compiles the file: as it is, with an instantiation, or as the body of a custom kernel.
+fn compile(
+    arguments: &Arguments,
+    bound: &mut Vec<Bound>,
+    format: Format,
+) -> Result<Option<Compiled>> {
+    let source = &arguments.source;
+    if source.is_ir() {
+        return source.compile(format);
+    }
+    let (text, options) = source.read()?;
+    let is_body = !source.load()?.has_kernel();
+    if is_body {
+        let header = arguments.header.as_ref().map(std::fs::read_to_string);
+        let header = header.transpose().context("reading the header")?.unwrap_or_default();
+        let name = arguments.kernel.as_deref().unwrap_or("body");
+        let program = body_program(name, &header, &text, &arguments.template, bound)?;
+        return compile_source(&program, options, format);
+    }
+    if arguments.template.is_empty() {
+        return source.compile(format);
+    }
+    let kernel = arguments.kernel.as_deref().context("--template needs --kernel")?;
+    let program = instantiated(&source.name(), text, kernel, &arguments.template)?;
+    compile_source(&program, options, format)
 }
 
 /// Runs a kernel; false if the program has errors or the launch failed.
 pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
     let mut bound = buffers(&arguments)?;
-    let Some(compiled) = arguments.source.compile(arguments.kernel.as_deref(), format)? else {
-        return Ok(false);
-    };
+    let compiled = compile(&arguments, &mut bound, format)?;
+    let Some(compiled) = compiled else { return Ok(false) };
     let Compiled { module, .. } = &compiled;
     let kernel = match (&arguments.kernel, module.kernels.as_slice()) {
+        // A body is the only kernel, under a generated name.
+        (_, [kernel]) => kernel,
         (Some(name), _) => module.kernel(name).with_context(|| {
             let names: Vec<&str> = module.kernels.iter().map(|k| k.name.as_str()).collect();
             format!("no kernel is called `{name}`; there are: {}", names.join(", "))
         })?,
-        (None, [kernel]) => kernel,
         (None, []) => bail!("the file has no kernel"),
         (None, _) => bail!("the file has several kernels; name one with --kernel"),
     };
@@ -156,6 +190,7 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
             let outputs = outputs.iter().map(|output| output_json(output, &arguments.files));
             json_value(&json!({
                 "kernel": kernel.name,
+                "diagnostics": diagnostics_json(&compiled.reports),
                 "error": error,
                 "findings": findings.collect::<Vec<_>>(),
                 "outputs": outputs.collect::<Vec<_>>(),
@@ -256,7 +291,9 @@ fn buffers(arguments: &Arguments) -> Result<Vec<Bound>> {
         let dtype = Dtype::from_name(ty)?;
         let parts: Vec<Vec<u8>> =
             values.split(',').map(|value| dtype.encode(value.trim())).collect::<Result<_>>()?;
-        let array = Array { dtype, shape: vec![parts.len()], bytes: parts.concat() };
+        // One value is a scalar, as in MLX.
+        let shape = if parts.len() == 1 { Vec::new() } else { vec![parts.len()] };
+        let array = Array { dtype, shape, bytes: parts.concat() };
         bound.push(Bound { name: name.to_string(), array, output: None });
     }
     for (i, output) in arguments.output.iter().enumerate() {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use anymetal_msl::Session;
+use anyhow::{Context, Result};
 use anymetal_msl::diagnostic::{FileId, Origin, Report, Severity};
 use anymetal_msl::ir::{self, Module};
-use anymetal_msl::syntax::preprocess::Options;
+use anymetal_msl::syntax::{Keyword, Options, TokenKind, preprocess};
+use anymetal_msl::{Piece, Session, Source};
 
 use crate::output::{Format, diagnostics, diagnostics_json, json_value};
 
@@ -35,6 +35,8 @@ pub(crate) struct Loaded {
 /// A compiled program.
 pub(crate) struct Compiled {
     pub(crate) module: Module,
+    /// What is worth a warning.
+    pub(crate) reports: Vec<Report>,
     session: Option<Session>,
 }
 
@@ -48,6 +50,14 @@ impl Compiled {
     }
 }
 
+impl Loaded {
+    /// Whether the source declares a kernel; otherwise it is the body of one.
+    pub(crate) fn has_kernel(mut self) -> bool {
+        let tokens = preprocess(&mut self.session, &[self.file], &self.options);
+        tokens.iter().any(|token| token.kind == TokenKind::Keyword(Keyword::Kernel))
+    }
+}
+
 impl SourceArguments {
     /// Whether the file is in the text form of the IR.
     pub(crate) fn is_ir(&self) -> bool {
@@ -56,7 +66,13 @@ impl SourceArguments {
 
     /// Reads the file and the headers beside it.
     pub(crate) fn load(&self) -> Result<Loaded> {
-        let text = read(&self.file)?;
+        let (text, options) = self.read()?;
+        let mut session = Session::new();
+        let file = session.add_file(&self.file.to_string_lossy(), Origin::Source, text);
+        Ok(Loaded { session, file, options })
+    }
+
+    fn options(&self) -> Result<Options> {
         let mut options = Options::default();
         for define in &self.define {
             options.defines.push(match define.split_once('=') {
@@ -69,46 +85,67 @@ impl SourceArguments {
             collect_headers(folder, folder, &mut headers, 0)?;
         }
         options.headers = headers;
-        let mut session = Session::new();
-        let file = session.add_file(&self.file.to_string_lossy(), Origin::Source, text);
-        Ok(Loaded { session, file, options })
+        Ok(options)
     }
 
-    /// Compiles the file and prints its diagnostics; nothing if it has errors.
-    pub(crate) fn compile(
-        &self,
-        _kernel: Option<&str>,
-        format: Format,
-    ) -> Result<Option<Compiled>> {
+    /// The file as diagnostics call it.
+    pub(crate) fn name(&self) -> String {
+        self.file.to_string_lossy().into_owned()
+    }
+
+    /// The file's text and how its preprocessor is set up.
+    pub(crate) fn read(&self) -> Result<(String, Options)> {
+        Ok((read(&self.file)?, self.options()?))
+    }
+
+    /// Compiles the file as it is and prints its diagnostics; nothing if it has errors.
+    pub(crate) fn compile(&self, format: Format) -> Result<Option<Compiled>> {
         if !self.is_ir() {
-            let mut loaded = self.load()?;
-            crate::check::analyse(&mut loaded);
-            if !print_diagnostics(&loaded.session, format) {
-                return Ok(None);
-            }
-            bail!("this version checks the syntax of Metal source, but cannot compile it yet");
+            let (text, options) = self.read()?;
+            let name = self.file.to_string_lossy().into_owned();
+            let piece = Piece { name, origin: Origin::Source, text: text.into() };
+            return compile(&Source { pieces: vec![piece] }, options, format);
         }
         let module =
             ir::parse(&read(&self.file)?).with_context(|| self.file.display().to_string())?;
         ir::verify(&module).with_context(|| self.file.display().to_string())?;
-        Ok(Some(Compiled { module, session: None }))
+        Ok(Some(Compiled { module, reports: Vec::new(), session: None }))
     }
 }
 
-/// The diagnostics of a session with their places resolved.
-pub(crate) fn reports(session: &Session) -> Vec<Report> {
+/// Compiles a program and prints its diagnostics; nothing if it has errors.
+pub(crate) fn compile(
+    source: &Source,
+    preprocessing: Options,
+    format: Format,
+) -> Result<Option<Compiled>> {
+    let options = anymetal_msl::Options { preprocessing, ..Default::default() };
+    let compilation = anymetal_msl::compile(source, &options);
+    let session = compilation.session;
     let resolve = |diagnostic| Report::new(diagnostic, &session.map, &session.names);
-    session.diagnostics().iter().map(resolve).collect()
+    let reports: Vec<Report> = compilation.diagnostics.iter().map(resolve).collect();
+    if !print_reports(&reports, &session, format) {
+        return Ok(None);
+    }
+    let module = compilation.module.context("the compiler gave neither a program nor an error")?;
+    Ok(Some(Compiled { module, reports, session: Some(session) }))
 }
 
-/// Prints diagnostics; false if one is an error.
+/// Prints the diagnostics of a session; false if one is an error.
 pub(crate) fn print_diagnostics(session: &Session, format: Format) -> bool {
-    let reports = reports(session);
+    let resolve = |diagnostic| Report::new(diagnostic, &session.map, &session.names);
+    let reports: Vec<Report> = session.diagnostics().iter().map(resolve).collect();
+    print_reports(&reports, session, format)
+}
+
+/// Prints diagnostics; false if one is an error. As JSON, only errors are printed here: warnings
+/// belong to the one value that the command prints.
+fn print_reports(reports: &[Report], session: &Session, format: Format) -> bool {
     let good = reports.iter().all(|report| report.severity != Severity::Error);
     match format {
-        Format::Human => diagnostics(&reports, &session.map),
+        Format::Human => diagnostics(reports, &session.map),
         Format::Json if !good => {
-            json_value(&serde_json::json!({ "diagnostics": diagnostics_json(&reports) }));
+            json_value(&serde_json::json!({ "diagnostics": diagnostics_json(reports) }));
         }
         Format::Json => {}
     }

@@ -16,6 +16,7 @@ pub mod lower;
 pub mod prelude;
 pub mod sema;
 pub mod session;
+pub mod signature;
 pub mod syntax;
 
 pub use compile::{

@@ -1,6 +1,10 @@
 //! From the source of a case to a module.
 
+use std::collections::BTreeSet;
+
+use anymetal_msl::diagnostic::{Origin, Report};
 use anymetal_msl::ir::{Module, parse, verify_canonical};
+use anymetal_msl::{Options, Piece, Source, compile as compile_metal};
 
 use crate::case::{Case, Language};
 
@@ -14,7 +18,10 @@ pub(crate) struct Compiled {
 pub(crate) fn compile(case: &Case) -> Result<Option<Compiled>, String> {
     let module = match case.language {
         Language::Ir => parse(&case.source).map_err(|error| error.to_string())?,
-        Language::Metal => return Err("no compiler yet".to_string()),
+        Language::Metal => match metal(case)? {
+            Some(module) => module,
+            None => return Ok(None),
+        },
     };
     verify_canonical(&module).map_err(|error| error.to_string())?;
     let wanted = case.launch.as_ref().and_then(|launch| launch.kernel.clone());
@@ -23,4 +30,39 @@ pub(crate) fn compile(case: &Case) -> Result<Option<Compiled>, String> {
         None => module.kernels.first().ok_or("the source has no kernel")?.name.clone(),
     };
     Ok(Some(Compiled { module, kernel }))
+}
+
+/// Compiles Metal source and compares its diagnostics with the comments that expect them.
+fn metal(case: &Case) -> Result<Option<Module>, String> {
+    let name = "case.metal".to_string();
+    let text: String = case.source.clone();
+    let piece = Piece { name, origin: Origin::Source, text: text.into() };
+    let mut options = Options::default();
+    for (name, body) in case.launch.iter().flat_map(|launch| &launch.defines) {
+        options.preprocessing.defines.push((name.clone(), Some(body.clone())));
+    }
+    let compilation = compile_metal(&Source { pieces: vec![piece] }, &options);
+    let mut wanted: BTreeSet<(u32, String)> = BTreeSet::new();
+    for (number, line) in (1..).zip(case.source.lines()) {
+        for part in line.split("// error: [").skip(1) {
+            let code = part.split(']').next().unwrap_or("");
+            wanted.insert((number, code.to_string()));
+        }
+    }
+    let mut given = BTreeSet::new();
+    for diagnostic in &compilation.diagnostics {
+        let session = &compilation.session;
+        let report = Report::new(diagnostic, &session.map, &session.names);
+        let line = report.places.first().map_or(0, |place| place.start.line);
+        given.insert((line, report.name.to_string()));
+    }
+    if wanted != given {
+        let report = compilation.report();
+        return Err(format!("expected diagnostics {wanted:?}, got {given:?}\n{report}"));
+    }
+    match compilation.module {
+        Some(module) => Ok(Some(module)),
+        None if wanted.is_empty() => Err("no module and no diagnostic".to_string()),
+        None => Ok(None),
+    }
 }
