@@ -3,7 +3,7 @@
 use anymetal_msl::ir::{self, *};
 use rustc_hash::FxHashMap;
 
-use super::code::{CONST, Function, Object, Pc, Place, Program, Row, Site};
+use super::code::{CONST, Code, Function, Object, Pc, Place, Program, Row, Site};
 use super::function::FunctionFlattener;
 use crate::launch::LaunchError;
 

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use anymetal_msl::ir::{self, *};
+use anymetal_msl::ir::*;
 use smallvec::SmallVec;
 
 use super::code::{Addr, CONST, Cell, Code, List, Pc, Place, Row, Site, Table};
@@ -32,7 +32,7 @@ fn shape(module: &Module, ty: Type) -> Option<(Scalar, u8)> {
 /// Flattens one function.
 pub(super) struct FunctionFlattener<'a, 'm> {
     flat: &'a mut Flattener<'m>,
-    f: &'m ir::Function,
+    f: &'m Function,
     lives: Lives,
     rows: Vec<Rows>,
     locals: Vec<Rows>,
@@ -52,7 +52,7 @@ pub(super) struct FunctionFlattener<'a, 'm> {
 impl<'a, 'm> FunctionFlattener<'a, 'm> {
     /// Flattens a function at the end of the program's code; the number of rows it needs. Of a
     /// kernel, the parameters are the objects in the rows of `entry`.
-    pub(super) fn run(flat: &'a mut Flattener<'m>, f: &'m ir::Function, entry: &[Row]) -> u32 {
+    pub(super) fn run(flat: &'a mut Flattener<'m>, f: &'m Function, entry: &[Row]) -> u32 {
         let lives = Lives::new(flat.module, f);
         let mut one = FunctionFlattener {
             rows: vec![Rows::new(); f.values.len()],
