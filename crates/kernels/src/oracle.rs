@@ -104,12 +104,25 @@ impl Array {
 /// The value of `dtype` nearest to `x`.
 pub(crate) fn round(dtype: Dtype, x: f64) -> f64 {
     match dtype {
-        Dtype::F16 => f16::from_f64(x).to_f64(),
-        Dtype::Bf16 => bf16::from_f64(x).to_f64(),
+        Dtype::F16 => nearest(x, 10, -14, 16),
+        Dtype::Bf16 => nearest(x, 7, -126, 128),
         Dtype::F32 => x as f32 as f64,
         Dtype::F64 => x,
         other => panic!("no rounding to {other}"),
     }
+}
+
+/// `x` rounded to a binary format, ties to even: bits of the fraction, least exponent, and the
+/// power of two that is infinity. (The half crate's conversions from `f64` drop low bits and so
+/// take values just past a tie for the tie.)
+fn nearest(x: f64, fraction: i32, least: i32, infinity: i32) -> f64 {
+    if x == 0.0 || !x.is_finite() {
+        return x;
+    }
+    let exponent = ((x.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    let unit = 2f64.powi(exponent.max(least) - fraction);
+    let rounded = (x / unit).round_ties_even() * unit;
+    if rounded.abs() >= 2f64.powi(infinity) { rounded.signum() * f64::INFINITY } else { rounded }
 }
 
 /// Layouts of `shape` (two axes or more) of all kinds, with the number of elements they need:
