@@ -27,7 +27,7 @@ super::codes! {
     311 NOT_ASSIGNABLE "not-assignable"
         "The left side of an assignment is no object, or one that is const.";
     312 BAD_INIT "bad-initialiser"
-        "The initialiser does not fit the type.";
+        "The initialiser does not fit the type of what it initialises, in form or in number.";
     313 NOT_AN_EXPRESSION "not-an-expression"
         "Something stands where a value is expected, and has none.";
     314 MISPLACED "misplaced"
