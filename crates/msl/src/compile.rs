@@ -267,8 +267,9 @@ fn named_type(types: &mut crate::sema::types::Types, name: &str) -> Option<Ty> {
 
 /// The prelude for these options, read on first use.
 fn shared_prelude(options: &Options) -> Arc<Prelude> {
-    type Key = (bool, bool, u32);
-    static PRELUDES: OnceLock<Mutex<Vec<(Key, Arc<Prelude>)>>> = OnceLock::new();
+    /// Library, mode and version, and what was read for them.
+    type Entry = ((bool, bool, u32), Arc<Prelude>);
+    static PRELUDES: OnceLock<Mutex<Vec<Entry>>> = OnceLock::new();
     let fast = options.math_mode == MathMode::Fast;
     let key = (options.mlx, fast, options.preprocessing.metal_version);
     let mut preludes = match PRELUDES.get_or_init(Mutex::default).lock() {

@@ -44,9 +44,11 @@ pub struct FnInst {
     /// The declaration.
     pub decl: Arc<FunctionDecl>,
     /// The scope with its template arguments.
-    pub scope: ScopeId,
+    pub(super) scope: ScopeId,
     /// The class of which it is a member.
     pub class: Option<ClassId>,
+    /// Its template arguments.
+    pub args: Vec<TArg>,
     /// The type of `*this`.
     pub this: Option<Qt>,
     /// Its signature.
@@ -99,7 +101,7 @@ pub enum GlobalKind {
 
 /// What is known while a body is analysed.
 #[derive(Debug, Default)]
-pub struct FnCtx {
+pub(super) struct FnCtx {
     pub(super) locals: Vec<Local>,
     pub(super) params: usize,
     pub(super) ret: Option<Qt>,
@@ -148,9 +150,7 @@ impl Sema<'_> {
             }
         }
         let ret = match (&decl.kind, &decl.sig.trailing) {
-            (FunctionKind::Constructor | FunctionKind::Destructor, _) => {
-                Some(Qt::plain(Ty::VOID))
-            }
+            (FunctionKind::Constructor | FunctionKind::Destructor, _) => Some(Qt::plain(Ty::VOID)),
             (FunctionKind::Conversion, _) => match &decl.name.last().name {
                 SegmentName::Conversion(ty) => Some(self.type_name(scope, ty)?),
                 _ => None,
@@ -161,8 +161,9 @@ impl Sema<'_> {
             }
             (FunctionKind::Plain, None) => {
                 let ty = match decl.spec.ty {
-                    tree::TypeSpec::Decltype(Some(_)) => self
-                        .with_params(scope, &params, |s, scope| s.spec_type(scope, &decl.spec))?,
+                    tree::TypeSpec::Decltype(Some(_)) => {
+                        self.with_params(scope, &params, |s, scope| s.spec_type(scope, &decl.spec))?
+                    }
                     _ => self.spec_type(scope, &decl.spec)?,
                 };
                 Some(self.apply_chunks(scope, ty, &decl.ret_chunks, decl.span)?)
@@ -219,6 +220,15 @@ impl Sema<'_> {
         }
     }
 
+    /// Declares parameter packs, so that those without elements are known too.
+    fn bind_empty_packs(&mut self, scope: ScopeId, decl: &FunctionDecl) {
+        for param in &decl.sig.params {
+            if let (Some(name), Some(_)) = (param.declarator.ident(), &param.declarator.pack) {
+                self.bind(scope, name, Binding::Pack(Vec::new()));
+            }
+        }
+    }
+
     pub(super) fn add_local(&mut self, name: String, ty: Qt, span: Span) -> LocalId {
         let id = LocalId(self.fx.locals.len() as u32);
         self.fx.locals.push(Local {
@@ -266,6 +276,7 @@ impl Sema<'_> {
             decl: method.decl.clone(),
             scope,
             class: method.class,
+            args: args.to_vec(),
             this,
             sig,
             ret,
@@ -314,7 +325,11 @@ impl Sema<'_> {
         let outer = std::mem::take(&mut self.fx);
         self.fx.depth = outer.depth + 1;
         let result = if outer.depth > 120 {
-            self.err(codes::INSTANTIATION_DEPTH, at, format!("`{name}` is used at too great a depth"))
+            self.err(
+                codes::INSTANTIATION_DEPTH,
+                at,
+                format!("`{name}` is used at too great a depth"),
+            )
         } else if is_instance {
             self.instantiating(|_| format!("`{name}`"), at, |s| s.analyse_inner(id, &decl, at))
         } else {
@@ -348,6 +363,12 @@ impl Sema<'_> {
     fn definition(&mut self, id: FnId) -> Option<Arc<FunctionDecl>> {
         let func = self.func(id);
         let decl = func.decl.clone();
+        if !func.args.is_empty()
+            && let Some(special) = self.specialisation(id)
+        {
+            return Some(special);
+        }
+        let func = self.func(id);
         if !matches!(decl.body, FunctionBody::None) {
             return Some(decl);
         }
@@ -386,6 +407,66 @@ impl Sema<'_> {
         None
     }
 
+    /// The explicit specialisation for a template instance's arguments.
+    fn specialisation(&mut self, id: FnId) -> Option<Arc<FunctionDecl>> {
+        let func = self.func(id);
+        let (decl, args, class) = (func.decl.clone(), func.args.clone(), func.class);
+        let SegmentName::Ident(name) = decl.name.last().name else { return None };
+        let mut others: Vec<Arc<FunctionDecl>> = Vec::new();
+        let mut add = |item: &tree::Item| {
+            if let tree::ItemKind::Function(other) = &item.kind
+                && other.heads.last().is_some_and(|head| head.params.is_empty())
+                && matches!(other.name.last().name, SegmentName::Ident(own) if own == name)
+                && matches!(other.body, FunctionBody::Lazy(_))
+                && other.sig.params.len() == decl.sig.params.len()
+            {
+                others.push(other.clone());
+            }
+        };
+        if let Some(class) = class {
+            if let Some(class) = &self.class(class).decl {
+                class.members.iter().flatten().for_each(&mut add);
+            }
+        } else if decl.frame != crate::syntax::index::FrameId::NONE {
+            let frame = self.tops.get(&decl.frame).copied().unwrap_or(decl.frame);
+            let index = self.index.clone();
+            for (frame, entry) in index.members(frame, name) {
+                if let Some(item) = entry.item {
+                    add(&index.frame(frame).items[item as usize]);
+                }
+            }
+        }
+        let own: Vec<Qt> = self.func(id).sig.params.iter().map(|param| param.ty).collect();
+        let scope = match class {
+            Some(class) => self.class(class).scope,
+            None => {
+                let mut scope = self.func(id).scope;
+                while let Some(parent) = self.scope(scope).parent {
+                    if matches!(self.scope(scope).kind, crate::sema::scope::ScopeKind::Namespace(_))
+                    {
+                        break;
+                    }
+                    scope = parent;
+                }
+                scope
+            }
+        };
+        others.into_iter().find(|other| {
+            if let Some(pattern) = &other.name.last().args {
+                let Ok(given) = self.attempt(|s| s.template_args(scope, pattern)) else {
+                    return false;
+                };
+                if !given.iter().zip(&args).all(|(a, b)| crate::sema::template::same_arg(a, b)) {
+                    return false;
+                }
+            }
+            match self.attempt(|s| s.signature(other, scope)) {
+                Ok(sig) => sig.params.iter().map(|param| param.ty).eq(own.iter().copied()),
+                Err(_) => false,
+            }
+        })
+    }
+
     fn same_params(&mut self, id: FnId, other: &Arc<FunctionDecl>) -> bool {
         let func = self.func(id);
         let scope = func.scope;
@@ -400,12 +481,7 @@ impl Sema<'_> {
         }
     }
 
-    fn analyse_inner(
-        &mut self,
-        id: FnId,
-        decl: &Arc<FunctionDecl>,
-        at: Range,
-    ) -> Res<Vec<Stmt>> {
+    fn analyse_inner(&mut self, id: FnId, decl: &Arc<FunctionDecl>, at: Range) -> Res<Vec<Stmt>> {
         let (scope, this, sig, ret) = {
             let func = self.func(id);
             (func.scope, func.this, func.sig.clone(), func.ret)
@@ -426,6 +502,7 @@ impl Sema<'_> {
             let message = format!("`{name}` is declared but not defined");
             return self.err(codes::NO_DEFINITION, at, message);
         };
+        self.bind_empty_packs(scope, &definition);
         if Arc::ptr_eq(&definition, decl) {
             self.bind_parameters(scope, &sig.params);
         } else {
@@ -494,7 +571,8 @@ impl Sema<'_> {
             }
         }
         if let Some(class) = class
-            && let (Some(head), false) = (definition.heads.first(), own.heads.len() == definition.heads.len())
+            && let (Some(head), false) =
+                (definition.heads.first(), own.heads.len() == definition.heads.len())
         {
             let args = self.class(class).args.clone();
             for (param, arg) in head.params.iter().zip(args) {
@@ -555,7 +633,11 @@ impl Sema<'_> {
         let outer = std::mem::take(&mut self.fx);
         self.fx.depth = outer.depth + 1;
         let result = if outer.depth > 120 {
-            self.err(codes::INSTANTIATION_DEPTH, span, format!("`{name}` is used at too great a depth"))
+            self.err(
+                codes::INSTANTIATION_DEPTH,
+                span,
+                format!("`{name}` is used at too great a depth"),
+            )
         } else {
             self.global_init(decl, var, scope)
         };
@@ -654,7 +736,8 @@ impl Sema<'_> {
                 let outer = std::mem::take(&mut self.fx);
                 let result = self.evaluate(&init);
                 self.fx = outer;
-                let state = if result.is_ok() || self.silent > 0 { State::Done } else { State::Failed };
+                let state =
+                    if result.is_ok() || self.silent > 0 { State::Done } else { State::Failed };
                 self.globals[id.0 as usize].state = state;
                 result?
             }
@@ -671,16 +754,15 @@ impl Sema<'_> {
             return self.err(codes::FUNCTION_CONSTANT, at, message);
         };
         let Some(scalar) = self.types.as_scalar(ty.ty) else {
-            let message = format!("a function constant of type `{}` is not supported", self.show(ty));
+            let message =
+                format!("a function constant of type `{}` is not supported", self.show(ty));
             return self.err(codes::FUNCTION_CONSTANT, at, message);
         };
         use crate::ir::Scalar;
         let (bits, from) = match given {
             FunctionConstant::Bool(value) => (value.into(), Scalar::Bool),
             FunctionConstant::Int(value) => (value as u64, Scalar::I64),
-            FunctionConstant::Float(value) => {
-                (u64::from((value as f32).to_bits()), Scalar::F32)
-            }
+            FunctionConstant::Float(value) => (u64::from((value as f32).to_bits()), Scalar::F32),
         };
         Ok(Value::Bits(crate::sema::consteval::convert(bits, from, scalar)))
     }

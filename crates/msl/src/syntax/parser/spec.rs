@@ -13,9 +13,7 @@ impl Parser<'_> {
     /// Whether a type, or specifiers of a declaration, begin here.
     pub(super) fn at_type(&mut self) -> bool {
         match self.kind() {
-            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => {
-                self.path_is_type()
-            }
+            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => self.path_is_type(),
             TokenKind::Keyword(keyword) => is_specifier(keyword),
             TokenKind::Ident(_) | TokenKind::Punct(Punct::ColonColon) => {
                 if let Some(name) = self.ident()
@@ -522,6 +520,7 @@ impl Parser<'_> {
 
     fn param(&mut self) -> Param {
         let first = self.span();
+        let start = self.pos;
         let mut attrs = Vec::new();
         self.attributes(&mut attrs);
         let (spec, _) = self.decl_spec();
@@ -529,6 +528,10 @@ impl Parser<'_> {
             self.expected("a parameter");
         }
         let mut declarator = self.declarator();
+        if declarator.pack.is_some() {
+            // The pack may be named by the specifiers.
+            declarator.pack = Some(self.idents_since(start));
+        }
         // `f(void (name)(int))` and parameters of function type are not worth their trouble here,
         // but `T (&x)[N]` is handled by the declarator.
         self.attributes(&mut attrs);

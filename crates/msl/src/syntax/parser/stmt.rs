@@ -474,7 +474,13 @@ impl Parser<'_> {
                     if let Some(name) = declarator.ident() {
                         self.declare(name, NameKind::Value, None);
                     }
-                    return None;
+                    // Declared as something nobody asks about any more.
+                    let (heads, init, attrs) = (Vec::new(), Init::None, Vec::new());
+                    let vars = vec![VarInit { declarator, init, attrs }];
+                    spec.ty = TypeSpec::Error;
+                    let frame = crate::syntax::index::FrameId::NONE;
+                    let decl = VarDecl { heads, spec, vars, frame };
+                    return Some(StmtKind::Var(std::sync::Arc::new(decl)));
                 }
                 // A function declared inside a function is declared around it as well.
                 self.semicolon();
