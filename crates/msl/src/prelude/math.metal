@@ -8,6 +8,12 @@
 // Errors were measured against double precision over every 61st float; see the table of the
 // library for the bounds.
 
+// Choices are written so that they become selections, not branches: arms without calls, and truth
+// values computed before they are combined.
+
+#define METAL_NAN as_type<float>(0x7fc00000u)
+#define METAL_INFINITE as_type<float>(0x7f800000u)
+
 #pragma METAL fp contract(off)
 
 namespace metal {
@@ -15,14 +21,6 @@ namespace __detail {
 
 inline float copysign(float x, float y) {
   return as_type<float>((as_type<uint>(x) & 0x7fffffffu) | (as_type<uint>(y) & 0x80000000u));
-}
-
-inline float nan_value() {
-  return as_type<float>(0x7fc00000u);
-}
-
-inline float infinite_value() {
-  return as_type<float>(0x7f800000u);
 }
 
 // 2 to the power of an integer from -126 to 127.
@@ -40,10 +38,12 @@ inline float scaled(float p, float n) {
 inline float ldexp(float x, int n) {
   // The first steps are exact wherever the result is not zero or infinite.
   int k = min(max(n, -330), 330);
-  int step = k < -126 ? -102 : min(k, 127);
+  int most = min(k, 127);
+  int step = k < -126 ? -102 : most;
   float y = x * power_of_two(step);
   k -= step;
-  step = k < -126 ? -102 : min(k, 127);
+  most = min(k, 127);
+  step = k < -126 ? -102 : most;
   y *= power_of_two(step);
   k -= step;
   return y * power_of_two(min(max(k, -126), 127));
@@ -51,14 +51,10 @@ inline float ldexp(float x, int n) {
 
 inline int ilogb(float x) {
   uint bits = as_type<uint>(x) & 0x7fffffffu;
-  if (bits == 0u) {
-    return -2147483647 - 1;
-  }
-  if (bits >= 0x7f800000u) {
-    return 2147483647;
-  }
   int subnormal = 8 - int(clz(bits));
-  return bits < 0x00800000u ? subnormal - 126 : int(bits >> 23) - 127;
+  int exponent = bits < 0x00800000u ? subnormal - 126 : int(bits >> 23) - 127;
+  exponent = bits == 0u ? -2147483647 - 1 : exponent;
+  return bits >= 0x7f800000u ? 2147483647 : exponent;
 }
 
 inline float fdim(float x, float y) {
@@ -83,7 +79,9 @@ inline float rsqrt(float x) {
   float l = fma(x, y, -h);
   float e = fma(-l, y, fma(-h, y, 1.0f));
   float better = fma(e * 0.5f, y, y);
-  return x > 1e-30f && x < 1e30f ? better : y;
+  bool above = x > 1e-30f;
+  bool below = x < 1e30f;
+  return above && below ? better : y;
 }
 
 // e^r for r up to half of ln 2.
@@ -174,9 +172,9 @@ inline float log_exponent(uint bits, float x) {
 
 // What logarithms are of arguments that are not positive and finite.
 inline float log_special(float x, float y) {
-  y = x == 0.0f ? -infinite_value() : y;
-  y = x < 0.0f ? nan_value() : y;
-  return x < infinite_value() ? y : x;
+  y = x == 0.0f ? -METAL_INFINITE : y;
+  y = x < 0.0f ? METAL_NAN : y;
+  return x < METAL_INFINITE ? y : x;
 }
 
 // log(1 + f) - f, for f from sqrt(1/2) - 1 to sqrt(2) - 1.
@@ -243,10 +241,11 @@ inline float log1p(float x) {
   float f = log_fraction(bits);
   f += lost * as_type<float>(uint(max(127 - e, 0)) << 23);
   float y = fma(float(e), 0.69314575f, f + fma(float(e), 1.4286068e-06f, log_kernel(f)));
-  y = abs(x) < 1e-5f ? fma(x * x, -0.5f, x) : y;
-  y = x == -1.0f ? -infinite_value() : y;
-  y = x < -1.0f ? nan_value() : y;
-  return x < infinite_value() ? y : x;
+  float small = fma(x * x, -0.5f, x);
+  y = abs(x) < 1e-5f ? small : y;
+  y = x == -1.0f ? -METAL_INFINITE : y;
+  y = x < -1.0f ? METAL_NAN : y;
+  return x < METAL_INFINITE ? y : x;
 }
 
 // |x|^y for finite y * log|x|, with the logarithm in two floats.
@@ -275,9 +274,9 @@ inline float pow_kernel(float x, float y) {
   float high = e_high + m;
   float z = high - e_high;
   float low = (e_high - (high - z)) + (m - z) + fma(e, 1.4286068e-06f, m_low);
-  high = abs(x) == 0.0f ? -infinite_value() : high;
-  high = x < infinite_value() ? high : x;
-  low = abs(high) < infinite_value() ? low : 0.0f;
+  high = abs(x) == 0.0f ? -METAL_INFINITE : high;
+  high = x < METAL_INFINITE ? high : x;
+  low = abs(high) < METAL_INFINITE ? low : 0.0f;
   // y times that.
   float p = y * high;
   float p_low = fma(y, low, fma(y, high, -p));
@@ -286,7 +285,7 @@ inline float pow_kernel(float x, float y) {
   float a = fma(n, -0.6931472f, p);
   a = fma(n, 1.9046542e-09f, a) + p_low;
   float result = scaled(exp_kernel(a), n);
-  result = p > 89.0f ? infinite_value() : result;
+  result = p > 89.0f ? METAL_INFINITE : result;
   return p < -105.0f ? 0.0f : result;
 }
 
@@ -294,20 +293,34 @@ inline float pow(float x, float y) {
   float ax = abs(x);
   float result = pow_kernel(ax, y);
   bool whole = trunc(y) == y;
-  bool odd = whole && abs(y) < 16777216.0f && trunc(y * 0.5f) != y * 0.5f;
+  bool not_even = trunc(y * 0.5f) != y * 0.5f;
+  bool has_ones = abs(y) < 16777216.0f;
   bool negative = (as_type<uint>(x) >> 31) != 0u;
-  result = negative && odd ? -result : result;
-  bool finite_base = ax > 0.0f && ax < infinite_value();
-  result = negative && !whole && finite_base ? nan_value() : result;
-  result = ax == 1.0f && abs(y) == infinite_value() ? 1.0f : result;
-  return x == 1.0f || y == 0.0f ? 1.0f : result;
+  bool flips = negative && whole && not_even && has_ones;
+  result = flips ? -result : result;
+  bool broken = !whole;
+  bool positive = ax > 0.0f;
+  bool finite = ax < METAL_INFINITE;
+  bool undefined = negative && broken && positive && finite;
+  result = undefined ? METAL_NAN : result;
+  bool unit = ax == 1.0f;
+  bool endless = abs(y) == METAL_INFINITE;
+  bool unit_power = unit && endless;
+  result = unit_power ? 1.0f : result;
+  result = x == 1.0f ? 1.0f : result;
+  return y == 0.0f ? 1.0f : result;
 }
 
 inline float powr(float x, float y) {
   float result = pow_kernel(abs(x), y);
-  result = x < 0.0f ? nan_value() : result;
-  result = y == 0.0f && x > 0.0f && x < infinite_value() ? 1.0f : result;
-  return x == 1.0f && abs(y) < infinite_value() ? 1.0f : result;
+  result = x < 0.0f ? METAL_NAN : result;
+  bool zero = y == 0.0f;
+  bool positive = x > 0.0f;
+  bool finite = x < METAL_INFINITE;
+  result = zero && positive && finite ? 1.0f : result;
+  bool unit = x == 1.0f;
+  bool bounded = abs(y) < METAL_INFINITE;
+  return unit && bounded ? 1.0f : result;
 }
 
 // 2 / pi, 32 bits a word, after one word of zeros.
@@ -381,10 +394,12 @@ inline float sin(float x) {
     r = x < 0.0f ? -r : r;
     q = x < 0.0f ? -q : q;
   }
-  float y = (q & 1) != 0 ? cos_kernel(r) : sin_kernel(r);
+  float s = sin_kernel(r);
+  float c = cos_kernel(r);
+  float y = (q & 1) != 0 ? c : s;
   y = (q & 2) != 0 ? -y : y;
   y = abs(x) < 0.0001f ? x : y;
-  return abs(x) < infinite_value() ? y : nan_value();
+  return abs(x) < METAL_INFINITE ? y : METAL_NAN;
 }
 
 inline float cos(float x) {
@@ -398,9 +413,11 @@ inline float cos(float x) {
     r = x < 0.0f ? -r : r;
     q = x < 0.0f ? -q : q;
   }
-  float y = (q & 1) != 0 ? sin_kernel(r) : cos_kernel(r);
+  float s = sin_kernel(r);
+  float c = cos_kernel(r);
+  float y = (q & 1) != 0 ? s : c;
   y = ((q + 1) & 2) != 0 ? -y : y;
-  return abs(x) < infinite_value() ? y : nan_value();
+  return abs(x) < METAL_INFINITE ? y : METAL_NAN;
 }
 
 inline float tan(float x) {
@@ -418,12 +435,13 @@ inline float tan(float x) {
   float c = cos_kernel(r);
   float y = (q & 1) != 0 ? -c / s : s / c;
   y = abs(x) < 0.0001f ? x : y;
-  return abs(x) < infinite_value() ? y : nan_value();
+  return abs(x) < METAL_INFINITE ? y : METAL_NAN;
 }
 
 // x where it is small enough to have a fraction, else an even whole number: 0.
 inline float turn(float x) {
-  return abs(x) < 16777216.0f ? x : copysign(0.0f, x);
+  float zero = copysign(0.0f, x);
+  return abs(x) < 16777216.0f ? x : zero;
 }
 
 inline float sinpi_kernel(float r) {
@@ -448,10 +466,15 @@ inline float sinpi(float x) {
   float n = rint(2.0f * t);
   float r = fma(n, -0.5f, t);
   int q = int(n);
-  float y = (q & 1) != 0 ? cospi_kernel(r) : sinpi_kernel(r);
+  float s = sinpi_kernel(r);
+  float c = cospi_kernel(r);
+  float y = (q & 1) != 0 ? c : s;
   y = (q & 2) != 0 ? -y : y;
-  y = r == 0.0f && (q & 1) == 0 ? copysign(0.0f, x) : y;
-  return abs(x) < infinite_value() ? y : nan_value();
+  bool even = (q & 1) == 0;
+  bool whole = r == 0.0f;
+  float zero = copysign(0.0f, x);
+  y = even && whole ? zero : y;
+  return abs(x) < METAL_INFINITE ? y : METAL_NAN;
 }
 
 inline float cospi(float x) {
@@ -459,11 +482,13 @@ inline float cospi(float x) {
   float n = rint(2.0f * t);
   float r = fma(n, -0.5f, t);
   int q = int(n);
-  float y = (q & 1) != 0 ? sinpi_kernel(r) : cospi_kernel(r);
+  float s = sinpi_kernel(r);
+  float c = cospi_kernel(r);
+  float y = (q & 1) != 0 ? s : c;
   y = ((q + 1) & 2) != 0 ? -y : y;
   // So that zeros are positive.
   y += 0.0f;
-  return abs(x) < infinite_value() ? y : nan_value();
+  return abs(x) < METAL_INFINITE ? y : METAL_NAN;
 }
 
 inline float tanpi(float x) {
@@ -483,25 +508,32 @@ inline float asin_kernel(float z) {
 inline float asin(float x) {
   float ax = abs(x);
   bool large = ax > 0.5f;
-  float z = large ? fma(ax, -0.5f, 0.5f) : ax * ax;
-  float s = large ? sqrt(z) : ax;
+  float rest = fma(ax, -0.5f, 0.5f);
+  float z = large ? rest : ax * ax;
+  float root = sqrt(z);
+  float s = large ? root : ax;
   float p = s * asin_kernel(z);
   // pi / 2 - 2 s, and what that subtraction lost.
   float high = 1.5707964f - 2.0f * s;
   float low = (1.5707964f - high) - 2.0f * s;
-  float y = large ? high + (low - fma(2.0f, p, 4.371139e-08f)) : s + p;
-  return ax <= 1.0f ? copysign(y, x) : nan_value();
+  float far = high + (low - fma(2.0f, p, 4.371139e-08f));
+  float y = large ? far : s + p;
+  y = copysign(y, x);
+  return ax <= 1.0f ? y : METAL_NAN;
 }
 
 inline float acos(float x) {
   float ax = abs(x);
   bool large = ax > 0.5f;
-  float z = large ? fma(ax, -0.5f, 0.5f) : ax * ax;
-  float s = large ? sqrt(z) : x;
+  float rest = fma(ax, -0.5f, 0.5f);
+  float z = large ? rest : ax * ax;
+  float root = sqrt(z);
+  float s = large ? root : x;
   float p = fma(s, asin_kernel(z), s);
-  float near_one = x > 0.0f ? 2.0f * p : 3.1415927f - fma(2.0f, p, 8.742278e-08f);
+  float near_minus_one = 3.1415927f - fma(2.0f, p, 8.742278e-08f);
+  float near_one = x > 0.0f ? 2.0f * p : near_minus_one;
   float y = large ? near_one : 1.5707964f - (p + 4.371139e-08f);
-  return ax <= 1.0f ? y : nan_value();
+  return ax <= 1.0f ? y : METAL_NAN;
 }
 
 // atan(t) for t from 0 to 1.
@@ -521,7 +553,8 @@ inline float atan_kernel(float t) {
 inline float atan(float x) {
   float ax = abs(x);
   bool large = ax > 1.0f;
-  float p = atan_kernel(large ? 1.0f / ax : ax);
+  float inverse = 1.0f / ax;
+  float p = atan_kernel(large ? inverse : ax);
   float y = large ? 1.5707964f - (p + 4.371139e-08f) : p;
   return copysign(y, x);
 }
@@ -530,25 +563,32 @@ inline float atan2(float y, float x) {
   float ax = abs(x);
   float ay = abs(y);
   float larger = max(ax, ay);
-  float t = larger == 0.0f ? 0.0f : min(ax, ay) / larger;
-  t = min(ax, ay) == infinite_value() ? 1.0f : t;
+  float smaller = min(ax, ay);
+  float t = larger == 0.0f ? 0.0f : smaller / larger;
+  t = smaller == METAL_INFINITE ? 1.0f : t;
   float p = atan_kernel(t);
   bool steep = ay > ax;
   bool left = (as_type<uint>(x) >> 31) != 0u;
-  float angle = p;
-  angle = steep && !left ? 1.5707964f - (p + 4.371139e-08f) : angle;
-  angle = steep && left ? 1.5707964f + (p - 4.371139e-08f) : angle;
-  angle = !steep && left ? 3.1415927f - (p + 8.742278e-08f) : angle;
-  return x == x && y == y ? copysign(angle, y) : x + y;
+  float up_right = 1.5707964f - (p + 4.371139e-08f);
+  float up_left = 1.5707964f + (p - 4.371139e-08f);
+  float right = steep ? up_right : p;
+  float other = steep ? up_left : 3.1415927f - (p + 8.742278e-08f);
+  float angle = copysign(left ? other : right, y);
+  float sum = x + y;
+  bool ordered_x = x == x;
+  bool ordered_y = y == y;
+  return ordered_x && ordered_y ? angle : sum;
 }
 
 inline float sinh(float x) {
   float ax = abs(x);
   float t = expm1_kernel(min(ax, 9.0f));
   float y = 0.5f * (t + t / (t + 1.0f));
-  y = ax < 9.0f ? y : half_exp(ax);
+  float large = half_exp(ax);
+  y = ax < 9.0f ? y : large;
   y = ax < 0.0001f ? ax : y;
-  return x == x ? copysign(y, x) : x;
+  y = copysign(y, x);
+  return x == x ? y : x;
 }
 
 inline float cosh(float x) {
@@ -564,30 +604,36 @@ inline float tanh(float x) {
   float y = t / (t + 2.0f);
   y = ax < 9.1f ? y : 1.0f;
   y = ax < 0.0001f ? ax : y;
-  return x == x ? copysign(y, x) : x;
+  y = copysign(y, x);
+  return x == x ? y : x;
 }
 
 inline float asinh(float x) {
   float ax = abs(x);
   float square = ax * ax;
   float y = log1p(ax + square / (1.0f + sqrt(1.0f + square)));
-  y = ax < 1e9f ? y : log(ax) + 0.6931472f;
+  float large = log(ax) + 0.6931472f;
+  y = ax < 1e9f ? y : large;
   return copysign(y, x);
 }
 
 inline float acosh(float x) {
   float t = x - 1.0f;
   float y = log1p(t + sqrt(fma(t, t, 2.0f * t)));
-  y = x < 1e9f ? y : log(x) + 0.6931472f;
-  return x < 1.0f ? nan_value() : y;
+  float large = log(x) + 0.6931472f;
+  y = x < 1e9f ? y : large;
+  return x < 1.0f ? METAL_NAN : y;
 }
 
 inline float atanh(float x) {
   float ax = abs(x);
   float y = 0.5f * log1p(2.0f * ax / (1.0f - ax));
-  y = ax <= 1.0f ? y : nan_value();
+  y = ax <= 1.0f ? y : METAL_NAN;
   return copysign(y, x);
 }
 
 }  // namespace __detail
 }  // namespace metal
+
+#undef METAL_NAN
+#undef METAL_INFINITE

@@ -195,10 +195,13 @@ impl Sema<'_> {
     }
 
     fn deduce_spec(&mut self, d: &mut Deduction, spec: &DeclSpec, actual: Qt) -> bool {
-        let TypeSpec::Path(path) = &spec.ty else { return true };
-        if let Some(name) = path.as_ident()
-            && d.slot(name).is_some_and(|slot| slot.is_type)
-        {
+        // In partial ordering, a type that equals only itself is no named type.
+        let may_be_named = !matches!(self.types.kind(actual.ty), Kind::Opaque(_));
+        let TypeSpec::Path(path) = &spec.ty else { return may_be_named };
+        if let Some(name) = path.as_ident() {
+            if !d.slot(name).is_some_and(|slot| slot.is_type) {
+                return may_be_named;
+            }
             let Some(bare) = strip(spec.quals, actual) else { return false };
             return d.bind(name, TArg::Type(bare));
         }
