@@ -58,7 +58,8 @@ fn headers(root: &Path, at: &Path, options: &mut Options) {
         let path = entry.path();
         if path.is_dir() {
             headers(root, &path, options);
-        } else if let (Ok(text), Ok(name)) = (std::fs::read_to_string(&path), path.strip_prefix(root))
+        } else if let (Ok(text), Ok(name)) =
+            (std::fs::read_to_string(&path), path.strip_prefix(root))
         {
             let name = name.to_string_lossy().into_owned();
             options.preprocessing.headers.insert(name, text.into());

@@ -267,8 +267,9 @@ fn named_type(types: &mut crate::sema::types::Types, name: &str) -> Option<Ty> {
 
 /// The prelude for these options, read on first use.
 fn shared_prelude(options: &Options) -> Arc<Prelude> {
-    type Key = (bool, bool, u32);
-    static PRELUDES: OnceLock<Mutex<Vec<(Key, Arc<Prelude>)>>> = OnceLock::new();
+    /// Library, mode and version, and what was read for them.
+    type Entry = ((bool, bool, u32), Arc<Prelude>);
+    static PRELUDES: OnceLock<Mutex<Vec<Entry>>> = OnceLock::new();
     let fast = options.math_mode == MathMode::Fast;
     let key = (options.mlx, fast, options.preprocessing.metal_version);
     let mut preludes = match PRELUDES.get_or_init(Mutex::default).lock() {
@@ -301,6 +302,24 @@ fn read_prelude(options: &Options, fast_math: bool) -> Prelude {
         ..Preprocessing::default()
     };
     let tokens: Arc<[Token]> = preprocess(&mut session, &files, &preprocessing).into();
+    let mut index = library_index(&mut session);
+    for diagnostic in parse_unit(&tokens, 0, &mut index, &session.names) {
+        session.report(diagnostic);
+    }
+    debug_assert!(
+        session.diagnostics().is_empty(),
+        "{:?}",
+        session
+            .diagnostics()
+            .iter()
+            .map(|d| (session.map.place(d.primary().first), &d.message))
+            .collect::<Vec<_>>()
+    );
+    Prelude { frozen: session.freeze(), index: Arc::new(index), tokens }
+}
+
+/// An index in which everything is declared that the compiler knows without a text.
+pub(crate) fn library_index(session: &mut Session) -> Index {
     let mut index = Index::new();
     let root = index.root();
     let metal = session.intern("metal");
@@ -316,26 +335,14 @@ fn read_prelude(options: &Options, fast_math: bool) -> Prelude {
         index.declare(metal, name, entry);
     };
     for name in builtin_names() {
-        declare(&mut session, &name, NameKind::Type);
+        declare(session, &name, NameKind::Type);
     }
     for name in ["vec", "packed_vec", "matrix", "atomic", "_atomic", "simdgroup_matrix"] {
-        declare(&mut session, name, NameKind::TypeTemplate);
+        declare(session, name, NameKind::TypeTemplate);
     }
     for (name, is_type) in traits::names() {
         let kind = if is_type { NameKind::TypeTemplate } else { NameKind::Template };
-        declare(&mut session, name, kind);
+        declare(session, name, kind);
     }
-    for diagnostic in parse_unit(&tokens, 0, &mut index, &session.names) {
-        session.report(diagnostic);
-    }
-    debug_assert!(
-        session.diagnostics().is_empty(),
-        "{:?}",
-        session
-            .diagnostics()
-            .iter()
-            .map(|d| (session.map.place(d.primary().first), &d.message))
-            .collect::<Vec<_>>()
-    );
-    Prelude { frozen: session.freeze(), index: Arc::new(index), tokens }
+    index
 }

@@ -136,8 +136,7 @@ fn function_constants_are_values_of_the_compilation() {
                 kernel void k(device int* out) { int a[n]; a[0] = 1; if (fast) out[0] = n + a[0]; }";
     let missing = compile(&file(text), &Options::default());
     assert!(missing.diagnostics.iter().any(|d| d.code.name == "function-constant"));
-    let function_constants =
-        vec![(0, FunctionConstant::Bool(true)), (1, FunctionConstant::Int(7))];
+    let function_constants = vec![(0, FunctionConstant::Bool(true)), (1, FunctionConstant::Int(7))];
     let given = compile(&file(text), &Options { function_constants, ..Options::default() });
     assert!(given.module.is_some(), "{}", given.report());
 }
@@ -167,7 +166,11 @@ fn unused_code_costs_and_says_nothing() {
 
 #[test]
 fn limits_are_errors_with_a_code() {
-    let deep = format!("kernel void k(device int* o) {{ o[0] = {}1{}; }}", "(".repeat(5000), ")".repeat(5000));
+    let deep = format!(
+        "kernel void k(device int* o) {{ o[0] = {}1{}; }}",
+        "(".repeat(5000),
+        ")".repeat(5000)
+    );
     let cases = [
         (deep.as_str(), "nested-too-deep"),
         (
@@ -214,7 +217,8 @@ impl Random {
 #[test]
 fn no_text_panics() {
     const TEXT: &str = include_str!("broken.metal");
-    let words: Vec<&str> = TEXT.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let words: Vec<&str> =
+        TEXT.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let seed = 0x5eed_0001;
     let mut random = Random(seed);
     for round in 0..150 {
@@ -232,7 +236,8 @@ fn no_text_panics() {
         }
         let text = mutated.concat();
         let result = std::panic::catch_unwind(|| compile(&file(&text), &Options::default()));
-        let compilation = result.unwrap_or_else(|_| panic!("seed {seed:#x} round {round}:\n{text}"));
+        let compilation =
+            result.unwrap_or_else(|_| panic!("seed {seed:#x} round {round}:\n{text}"));
         if compilation.module.is_none() {
             let errors =
                 compilation.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();

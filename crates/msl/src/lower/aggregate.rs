@@ -115,9 +115,7 @@ impl Lower<'_, '_, '_, '_> {
                 Kind::Matrix(scalar, _, rows) => {
                     Qt::plain(self.shared.sema.types.vector(scalar, rows))
                 }
-                Kind::Class(class) => {
-                    self.shared.sema.classes[class.0 as usize].fields[n].ty
-                }
+                Kind::Class(class) => self.shared.sema.classes[class.0 as usize].fields[n].ty,
                 _ => return Ok(()),
             };
             let place = self.part(ptr, qt, n as u32)?;

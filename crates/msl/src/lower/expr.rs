@@ -30,9 +30,7 @@ impl Lower<'_, '_, '_, '_> {
                         None => self.read(&place, object.ty)?,
                     }
                 }
-                ExprKind::Update { object, value, postfix: false } => {
-                    self.update(object, value)?.1
-                }
+                ExprKind::Update { object, value, postfix: false } => self.update(object, value)?.1,
                 _ => {
                     let found = self.place(place)?;
                     self.b.span = span;
@@ -370,11 +368,7 @@ impl Lower<'_, '_, '_, '_> {
         }
     }
 
-    fn constant_address(
-        &mut self,
-        pointer: &crate::sema::hir::Pointer,
-        qt: Qt,
-    ) -> Res<ValueId> {
+    fn constant_address(&mut self, pointer: &crate::sema::hir::Pointer, qt: Qt) -> Res<ValueId> {
         let ty = self.value_ty(qt.ty);
         let Some(root) = pointer.root else { return Ok(self.zero_value(ty)) };
         let crate::sema::hir::Root::Global(id) = root else {
@@ -447,10 +441,8 @@ impl Lower<'_, '_, '_, '_> {
         let ExprKind::Builtin(call) = &e.kind else { return Ok(None) };
         let mut args = Vec::new();
         for (arg, form) in call.args.iter().zip(call.row.params) {
-            let constant = matches!(
-                form,
-                builtin::Form::Order | builtin::Form::Scope | builtin::Form::Flags
-            );
+            let constant =
+                matches!(form, builtin::Form::Order | builtin::Form::Scope | builtin::Form::Flags);
             args.push(match (&arg.kind, constant) {
                 (ExprKind::Const(bits), true) => builtin::Arg::Constant(*bits),
                 _ => builtin::Arg::Value(self.value(arg)?),

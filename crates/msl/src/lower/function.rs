@@ -106,8 +106,7 @@ impl Shared<'_, '_> {
                 name: param.name.clone(),
                 binding,
                 element: ty,
-                writable: !element.is_const
-                    && element.space != crate::sema::types::Space::Constant,
+                writable: !element.is_const && element.space != crate::sema::types::Space::Constant,
                 reference: is_ref,
             });
         }

@@ -82,9 +82,7 @@ impl Shared<'_, '_> {
         let kind = self.sema.types.kind(ty).clone();
         let result = match kind {
             Kind::Scalar(scalar) | Kind::Atomic(scalar) => Type::scalar(scalar),
-            Kind::Enum(_) => {
-                Type::scalar(self.sema.types.as_scalar(ty).unwrap_or(Scalar::I32))
-            }
+            Kind::Enum(_) => Type::scalar(self.sema.types.as_scalar(ty).unwrap_or(Scalar::I32)),
             Kind::Vector(scalar, n) => module.types.vector(scalar, n),
             Kind::Packed(scalar, n) => module.types.packed(scalar, n),
             Kind::Matrix(scalar, c, r) => module.types.matrix(scalar, c, r),

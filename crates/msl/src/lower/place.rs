@@ -240,11 +240,7 @@ impl Lower<'_, '_, '_, '_> {
     }
 
     /// Updates and gives the object, the new value and the old one.
-    pub(super) fn update(
-        &mut self,
-        object: &Expr,
-        value: &Expr,
-    ) -> Res<(Place, ValueId, ValueId)> {
+    pub(super) fn update(&mut self, object: &Expr, value: &Expr) -> Res<(Place, ValueId, ValueId)> {
         let place = self.place(object)?;
         let old = self.read(&place, object.ty)?;
         self.old.push(old);

@@ -37,11 +37,7 @@ fn auto_symbol(n: usize) -> Symbol {
 
 impl Sema<'_> {
     /// Evaluates arguments as written, packs expanded.
-    pub(super) fn args<'t>(
-        &mut self,
-        scope: ScopeId,
-        args: &'t [tree::Expr],
-    ) -> Res<Vec<Arg<'t>>> {
+    pub(super) fn args<'t>(&mut self, scope: ScopeId, args: &'t [tree::Expr]) -> Res<Vec<Arg<'t>>> {
         let mut result = Vec::with_capacity(args.len());
         let mut failed = false;
         for arg in args {
@@ -91,9 +87,7 @@ impl Sema<'_> {
                 let object = self.member_base(scope, base, *arrow)?;
                 self.call_member(scope, object, path, args, at)
             }
-            tree::ExprKind::Unary(tree::UnaryOp::Deref, inner) => {
-                self.call(scope, inner, args, at)
-            }
+            tree::ExprKind::Unary(tree::UnaryOp::Deref, inner) => self.call(scope, inner, args, at),
             _ => {
                 let object = self.expr(scope, callee)?;
                 let args = self.args(scope, args)?;
@@ -163,6 +157,13 @@ impl Sema<'_> {
     ) -> Res<Option<Expr>> {
         use crate::sema::hir::Intrinsic;
         let SegmentName::Ident(name) = path.last().name else { return Ok(None) };
+        if self.text(name) == "is_function_constant_defined"
+            && let [Arg::Expr(Expr { kind: ExprKind::Global(id), .. })] = args
+        {
+            let given = self.is_function_constant_given(*id);
+            let kind = ExprKind::Const(given.into());
+            return Ok(Some(Expr::value(kind, Ty::BOOL, start(at))));
+        }
         let Some(text) = self.text(name).strip_prefix("__metal_").map(str::to_string) else {
             return Ok(None);
         };
@@ -290,16 +291,15 @@ impl Sema<'_> {
         at: Range,
     ) -> Res<Expr> {
         let segment = path.last();
-        if let Kind::SimdMatrix(scalar) = *self.types.kind(object.ty.ty) {
-            if let SegmentName::Ident(name) = segment.name
-                && self.text(name) == "thread_elements"
-                && object.lvalue
-            {
-                let vector = self.types.vector(scalar, 2);
-                let ty = object.ty.with(vector);
-                let kind = ExprKind::Reinterpret(Box::new(object));
-                return Ok(Expr::object(kind, ty, start(at)));
-            }
+        if let Kind::SimdMatrix(scalar) = *self.types.kind(object.ty.ty)
+            && let SegmentName::Ident(name) = segment.name
+            && self.text(name) == "thread_elements"
+            && object.lvalue
+        {
+            let vector = self.types.vector(scalar, 2);
+            let ty = object.ty.with(vector);
+            let kind = ExprKind::Reinterpret(Box::new(object));
+            return Ok(Expr::object(kind, ty, start(at)));
         }
         let Some(class) = self.types.as_class(object.ty.ty) else {
             if matches!(segment.name, SegmentName::Destructor) {
@@ -367,8 +367,12 @@ impl Sema<'_> {
             {
                 return self.call_instance(id, args, None, at);
             }
-            return self.err(codes::UNSUPPORTED, at, "calls through pointers to functions that are \
-                not known when the program is compiled are not supported");
+            return self.err(
+                codes::UNSUPPORTED,
+                at,
+                "calls through pointers to functions that are \
+                not known when the program is compiled are not supported",
+            );
         }
         let message = format!("a `{}` cannot be called", self.show(object.ty));
         self.err(codes::NOT_CALLABLE, at, message)
@@ -540,8 +544,11 @@ impl Sema<'_> {
                 Which::Source { method, .. } => Some(method.decl.span),
                 Which::Builtin(_) => None,
             };
-            let mut diagnostic =
-                Diagnostic::error(codes::AMBIGUOUS, at, format!("the call of `{name}` is ambiguous"));
+            let mut diagnostic = Diagnostic::error(
+                codes::AMBIGUOUS,
+                at,
+                format!("the call of `{name}` is ambiguous"),
+            );
             for candidate in [&viable[best], &viable[other]] {
                 diagnostic = match span(candidate) {
                     Some(span) => diagnostic.note_at(span, "it could be this one"),
@@ -636,8 +643,7 @@ impl Sema<'_> {
         let mut n = 0;
         for param in &b.decl.sig.params {
             let pack = param.declarator.pack.is_some();
-            loop {
-                let Some(actual) = sig.params.get(n) else { break };
+            while let Some(actual) = sig.params.get(n) {
                 if actual.pack && !pack {
                     return false;
                 }
@@ -715,7 +721,10 @@ impl Sema<'_> {
                 None => {
                     let from = self.show_arg_type(arg);
                     let to = self.show(to);
-                    return Err(format!("argument {} of type `{from}` does not convert to `{to}`", n + 1));
+                    return Err(format!(
+                        "argument {} of type `{from}` does not convert to `{to}`",
+                        n + 1
+                    ));
                 }
             }
         }
@@ -833,13 +842,12 @@ impl Sema<'_> {
         let mut targs = Vec::new();
         if let Some(head) = head {
             let Some(found) = deduction.args(head, false) else {
-                let missing = deduction.missing(head).map_or(String::new(), |name| {
-                    format!(" `{}`", self.text(name))
-                });
+                let missing = deduction
+                    .missing(head)
+                    .map_or(String::new(), |name| format!(" `{}`", self.text(name)));
                 return Err(format!("template parameter{missing} cannot be deduced"));
             };
-            let (bound, all) =
-                self.attempt(|s| s.bind_params(head, &found, method.scope, at))?;
+            let (bound, all) = self.attempt(|s| s.bind_params(head, &found, method.scope, at))?;
             scope = bound;
             targs = all;
         }

@@ -23,9 +23,9 @@ pub struct Class {
     /// The type.
     pub ty: Qt,
     /// The scope of its members.
-    pub scope: ScopeId,
+    pub(super) scope: ScopeId,
     /// The scope around it.
-    pub outer: ScopeId,
+    pub(super) outer: ScopeId,
     /// The template it is an instance of.
     pub template: Option<u32>,
     /// The arguments of that instance.
@@ -37,7 +37,7 @@ pub struct Class {
     /// `union`
     pub is_union: bool,
     /// A lambda's call operator.
-    pub lambda: Option<Method>,
+    pub(super) lambda: Option<Method>,
     bases_state: State,
     state: State,
 }
@@ -146,9 +146,7 @@ impl Sema<'_> {
             TArg::Type(qt) => self.show(*qt),
             TArg::Value(bits, ty) => match self.types.as_scalar(*ty) {
                 Some(crate::ir::Scalar::Bool) => (*bits != 0).to_string(),
-                Some(scalar) if scalar.is_int() => {
-                    crate::sema::consteval::show_int(*bits, scalar)
-                }
+                Some(scalar) if scalar.is_int() => crate::sema::consteval::show_int(*bits, scalar),
                 _ => format!("{bits:#x}"),
             },
             TArg::Function(id) => self.fns[id.0 as usize].name.clone(),
@@ -316,11 +314,11 @@ impl Sema<'_> {
         }
         failed?;
         self.lay_out(id);
-        if let Some(align) = self.align_attribute(scope, decl)? {
-            if let Some(layout) = &mut self.types.layouts[id.0 as usize] {
-                layout.align = layout.align.max(align);
-                layout.size = layout.size.next_multiple_of(layout.align);
-            }
+        if let Some(align) = self.align_attribute(scope, decl)?
+            && let Some(layout) = &mut self.types.layouts[id.0 as usize]
+        {
+            layout.align = layout.align.max(align);
+            layout.size = layout.size.next_multiple_of(layout.align);
         }
         Ok(())
     }
@@ -572,9 +570,11 @@ impl Sema<'_> {
         name: &SegmentName,
     ) -> Res<Option<Found>> {
         let SegmentName::Operator(op) = *name else { return Ok(None) };
-        let methods = self.methods_where(id, true, &mut |_, f| {
-            matches!(f.name.last().name, SegmentName::Operator(own) if own == op)
-        })?;
+        let methods = self.methods_where(
+            id,
+            true,
+            &mut |_, f| matches!(f.name.last().name, SegmentName::Operator(own) if own == op),
+        )?;
         Ok((!methods.is_empty()).then_some(Found::Functions(methods)))
     }
 

@@ -70,9 +70,7 @@ impl Sema<'_> {
     /// The zero of a type.
     pub(super) fn zero(&mut self, ty: Qt) -> Value {
         match self.types.kind(ty.ty).clone() {
-            Kind::Vector(_, n) | Kind::Packed(_, n) => {
-                Value::Parts(vec![Value::Bits(0); n.into()])
-            }
+            Kind::Vector(_, n) | Kind::Packed(_, n) => Value::Parts(vec![Value::Bits(0); n.into()]),
             Kind::Matrix(_, c, r) => {
                 Value::Parts(vec![Value::Parts(vec![Value::Bits(0); r.into()]); c.into()])
             }
@@ -156,7 +154,8 @@ impl Sema<'_> {
                 map1(a, &|x| unary(*op, x, scalar))
             }
             ExprKind::Binary(op, a, b) => {
-                let b_is_zero_error = matches!(op, BinaryOp::Div | BinaryOp::Rem) && scalar.is_int();
+                let b_is_zero_error =
+                    matches!(op, BinaryOp::Div | BinaryOp::Rem) && scalar.is_int();
                 let span = e.span;
                 let a = self.eval(m, a)?;
                 let b = self.eval(m, b)?;
@@ -371,8 +370,7 @@ impl Sema<'_> {
                         map3(a.clone(), b.clone(), c.clone(), &|x, y, z| fma(x, y, z, t))
                     }
                     (Lowering::Whole(name), _) => {
-                        let params =
-                            call.row.params.iter().map(|form| form.with(call.t)).collect();
+                        let params = call.row.params.iter().map(|form| form.with(call.t)).collect();
                         let callee = crate::builtin::Callee { name, params };
                         match self.library_function(&callee) {
                             Some(id) => match self.run(m, id, values, e.span)? {
@@ -713,7 +711,11 @@ pub(super) fn as_i64(bits: u64, scalar: Scalar) -> i64 {
 
 /// How an integer is written.
 pub(super) fn show_int(bits: u64, scalar: Scalar) -> String {
-    if scalar.is_signed() { as_i64(bits, scalar).to_string() } else { wrap(bits, scalar).to_string() }
+    if scalar.is_signed() {
+        as_i64(bits, scalar).to_string()
+    } else {
+        wrap(bits, scalar).to_string()
+    }
 }
 
 /// A float's value.
@@ -813,9 +815,11 @@ pub(super) fn unary(op: UnaryOp, bits: u64, scalar: Scalar) -> u64 {
             UnaryOp::Ceil => from_f64(value.ceil(), scalar),
             UnaryOp::Trunc => from_f64(value.trunc(), scalar),
             UnaryOp::Rint => from_f64(value.round_ties_even(), scalar),
-            UnaryOp::Not | UnaryOp::Clz | UnaryOp::Ctz | UnaryOp::Popcount | UnaryOp::ReverseBits => {
-                bits
-            }
+            UnaryOp::Not
+            | UnaryOp::Clz
+            | UnaryOp::Ctz
+            | UnaryOp::Popcount
+            | UnaryOp::ReverseBits => bits,
         };
     }
     let width = scalar.bits();
@@ -877,10 +881,8 @@ pub(super) fn binary(op: BinaryOp, a: u64, b: u64, scalar: Scalar) -> u64 {
         BinaryOp::Max if signed => x.max(y) as u64,
         BinaryOp::Min => a.min(b),
         BinaryOp::Max => a.max(b),
-        BinaryOp::MulHi if signed => {
-            (i128::from(x) * i128::from(y) >> scalar.bits()) as u64
-        }
-        BinaryOp::MulHi => (u128::from(a) * u128::from(b) >> scalar.bits()) as u64,
+        BinaryOp::MulHi if signed => ((i128::from(x) * i128::from(y)) >> scalar.bits()) as u64,
+        BinaryOp::MulHi => ((u128::from(a) * u128::from(b)) >> scalar.bits()) as u64,
         BinaryOp::AddSat | BinaryOp::SubSat => {
             let (x, y) = match signed {
                 true => (i128::from(x), i128::from(y)),

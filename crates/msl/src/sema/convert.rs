@@ -5,11 +5,11 @@ use crate::sema::codes;
 use crate::sema::hir::{Expr, ExprKind, Value};
 use crate::sema::scope::ScopeId;
 use crate::sema::types::{Kind, Qt, Scalar, Space, Ty};
-use crate::sema::{Res, Sema, start};
+use crate::sema::{Res, Sema};
 use crate::syntax::tree;
 
 /// How good a conversion is; less is better.
-pub type Rank = (u8, u8);
+pub(super) type Rank = (u8, u8);
 
 pub(super) const EXACT: u8 = 0;
 pub(super) const ADJUST: u8 = 1;
@@ -22,20 +22,11 @@ pub(super) const USER: u8 = 6;
 
 /// An argument of a call or initialiser.
 #[derive(Debug, Clone)]
-pub enum Arg<'t> {
+pub(super) enum Arg<'t> {
     /// An expression.
     Expr(Expr),
     /// A braced list.
     List(&'t [tree::Expr], Range, ScopeId),
-}
-
-impl Arg<'_> {
-    pub(super) fn range(&self) -> Range {
-        match self {
-            Arg::Expr(e) => e.span.into(),
-            Arg::List(_, range, _) => *range,
-        }
-    }
 }
 
 impl Sema<'_> {
@@ -43,7 +34,11 @@ impl Sema<'_> {
     pub(super) fn rvalue(&mut self, e: Expr) -> Res<Expr> {
         if let Kind::Array(element, _) = *self.types.kind(e.ty.ty) {
             let span = e.span;
-            let element = element.in_space(if e.lvalue { self.object_space(&e, element) } else { element.space });
+            let element = element.in_space(if e.lvalue {
+                self.object_space(&e, element)
+            } else {
+                element.space
+            });
             let pointer = self.types.pointer(element);
             let object = if e.lvalue { e } else { self.temporary(e) };
             let address = Expr::value(ExprKind::Address(Box::new(object)), pointer, span);
@@ -157,9 +152,7 @@ impl Sema<'_> {
             return Some(EXACT);
         }
         match (self.types.kind(from.ty).clone(), self.types.kind(to.ty).clone()) {
-            (Kind::Class(from), Kind::Class(to)) => {
-                self.base_path(from, to).map(|_| CONVERT)
-            }
+            (Kind::Class(from), Kind::Class(to)) => self.base_path(from, to).map(|_| CONVERT),
             (Kind::Array(a, n), Kind::Array(b, m)) => {
                 (a.ty == b.ty && (n == m || m.is_none())).then_some(EXACT)
             }
@@ -320,7 +313,8 @@ impl Sema<'_> {
             let message = format!("a `{shown}` cannot refer to this `{from}`: {why}");
             return self.err(codes::CONVERSION, at, message);
         };
-        let direct = e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == target.space;
+        let direct =
+            e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == target.space;
         let object = if direct {
             self.as_base(e, target, at)?
         } else {
@@ -333,8 +327,7 @@ impl Sema<'_> {
 
     /// An object as one of its bases.
     pub(super) fn as_base(&mut self, e: Expr, target: Qt, _at: Range) -> Res<Expr> {
-        let (Some(from), Some(to)) =
-            (self.types.as_class(e.ty.ty), self.types.as_class(target.ty))
+        let (Some(from), Some(to)) = (self.types.as_class(e.ty.ty), self.types.as_class(target.ty))
         else {
             return Ok(e);
         };
@@ -342,7 +335,12 @@ impl Sema<'_> {
         Ok(self.follow(e, from, &path))
     }
 
-    fn follow(&mut self, mut e: Expr, from: crate::sema::types::ClassId, path: &[Option<u32>]) -> Expr {
+    fn follow(
+        &mut self,
+        mut e: Expr,
+        from: crate::sema::types::ClassId,
+        path: &[Option<u32>],
+    ) -> Expr {
         let mut class = from;
         for (step, field) in path.iter().enumerate() {
             let span = e.span;
@@ -416,23 +414,23 @@ impl Sema<'_> {
         }
         let from = self.types.kind(e.ty.ty).clone();
         match (from, self.types.kind(to).clone()) {
-            (Kind::Scalar(_) | Kind::Enum(_), Kind::Vector(scalar, _) | Kind::Packed(scalar, _)) => {
+            (
+                Kind::Scalar(_) | Kind::Enum(_),
+                Kind::Vector(scalar, _) | Kind::Packed(scalar, _),
+            ) => {
                 let element = self.scalar_cast(e, Ty::scalar(scalar), span);
                 Expr::value(ExprKind::Splat(Box::new(element)), to, span)
             }
             (Kind::Scalar(_), Kind::Matrix(..)) => e,
             (Kind::Nullptr, Kind::Pointer(_)) => Expr::value(ExprKind::Const(0), to, span),
             (Kind::Nullptr, Kind::Scalar(_)) => Expr::value(ExprKind::Const(0), to, span),
-            (Kind::Pointer(_), Kind::Pointer(_)) => {
-                self.pointer_to_base(e, to, span)
-            }
+            (Kind::Pointer(_), Kind::Pointer(_)) => self.pointer_to_base(e, to, span),
             (Kind::Scalar(_), Kind::Pointer(_)) if matches!(e.kind, ExprKind::Const(0)) => {
                 Expr::value(ExprKind::Const(0), to, span)
             }
             (Kind::Pointer(_), Kind::Scalar(Scalar::Bool)) => {
                 let null = Expr::value(ExprKind::Const(0), e.ty.ty, span);
-                let kind =
-                    ExprKind::Compare(crate::ir::CompareOp::Ne, Box::new(e), Box::new(null));
+                let kind = ExprKind::Compare(crate::ir::CompareOp::Ne, Box::new(e), Box::new(null));
                 Expr::value(kind, Ty::BOOL, span)
             }
             (from, target) => {
@@ -468,11 +466,6 @@ impl Sema<'_> {
     pub(super) fn condition(&mut self, e: Expr) -> Res<Expr> {
         let at = e.span;
         self.convert(e, Qt::plain(Ty::BOOL), at.into())
-    }
-
-    /// The range of an expression, for messages: only its first token is kept.
-    pub(super) fn at(range: Range) -> Span {
-        start(range)
     }
 }
 

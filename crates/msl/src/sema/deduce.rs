@@ -15,7 +15,7 @@ use crate::syntax::tree::{
 
 /// What deduction has found so far.
 #[derive(Debug, Clone)]
-pub struct Deduction {
+pub(super) struct Deduction {
     params: Vec<Slot>,
     scope: ScopeId,
 }
@@ -100,9 +100,9 @@ impl Deduction {
                 _ => {
                     let later = head.params[at + 1..].iter().any(|param| {
                         param.name.is_some_and(|name| {
-                            self.params.iter().any(|s| {
-                                s.name == name && (s.arg.is_some() || !s.parts.is_empty())
-                            })
+                            self.params
+                                .iter()
+                                .any(|s| s.name == name && (s.arg.is_some() || !s.parts.is_empty()))
                         })
                     });
                     if strict && param.default().is_none() || later && param.default().is_none() {

@@ -6,7 +6,7 @@ use crate::sema::convert::Arg;
 use crate::sema::hir::{Expr, ExprKind, GlobalId, Value};
 use crate::sema::lookup::Found;
 use crate::sema::scope::ScopeId;
-use crate::sema::types::{ClassId, Kind, Qt, Scalar, Space, Ty};
+use crate::sema::types::{ClassId, Kind, Qt, Scalar, Ty};
 use crate::sema::{Res, Sema, start};
 use crate::syntax::tree::{self, CastKind, ExprKind as Tree, Path, SegmentName};
 
@@ -114,9 +114,7 @@ impl Sema<'_> {
             Tree::Fold { op, left, right, idents } => {
                 self.fold(scope, *op, left.as_deref(), right.as_deref(), idents, at)
             }
-            Tree::Expansion(..) => {
-                self.err(codes::PACK, at, "a pack cannot be expanded here")
-            }
+            Tree::Expansion(..) => self.err(codes::PACK, at, "a pack cannot be expanded here"),
             Tree::Noexcept(_) => constant(1, Ty::BOOL),
             Tree::Error => Err(crate::sema::Reported),
         }
@@ -134,9 +132,7 @@ impl Sema<'_> {
         let ty = self.types.deref(ty);
         self.complete_type(ty, at)?;
         match self.types.layout(ty.ty) {
-            Some(layout) => {
-                Ok(Expr::value(ExprKind::Const(layout.size), Ty::ULONG, start(at)))
-            }
+            Some(layout) => Ok(Expr::value(ExprKind::Const(layout.size), Ty::ULONG, start(at))),
             None => {
                 let message = format!("`{}` has no size", self.show(ty));
                 self.err(codes::INCOMPLETE, at, message)
@@ -320,7 +316,9 @@ impl Sema<'_> {
             None => {
                 if let Some(class) = self.types.as_class(e.ty.ty) {
                     let name = SegmentName::Operator(tree::Operator::Arrow);
-                    if let Some(Found::Functions(candidates)) = self.operator_members(class, &name)? {
+                    if let Some(Found::Functions(candidates)) =
+                        self.operator_members(class, &name)?
+                    {
                         let at = base.span;
                         let inner =
                             self.overload("operator->", candidates, &[], &[], Some(e.clone()), at)?;
@@ -347,9 +345,7 @@ impl Sema<'_> {
         if let Some(class) = self.types.as_class(object.ty.ty) {
             self.complete(class, at)?;
             return match self.lookup_member(class, name)? {
-                Some(Found::Field(owner, fields)) => {
-                    self.field_path(object, owner, &fields, span)
-                }
+                Some(Found::Field(owner, fields)) => self.field_path(object, owner, &fields, span),
                 Some(Found::Global(id)) => Ok(self.global_expr(id, span)),
                 Some(found @ Found::Constant(..)) => self.found_expr(found, path),
                 Some(Found::Functions(_)) => {
@@ -386,11 +382,11 @@ impl Sema<'_> {
         at: Range,
     ) -> Res<Expr> {
         let text = self.text(name).to_string();
-        let position = |c: char| {
-            "xyzw".find(c).or_else(|| "rgba".find(c)).map(|p| p as u8).filter(|&p| p < n)
-        };
+        let position =
+            |c: char| "xyzw".find(c).or_else(|| "rgba".find(c)).map(|p| p as u8).filter(|&p| p < n);
         let parts: Option<Vec<u8>> = text.chars().map(position).collect();
-        let mixed = text.chars().any(|c| "xyzw".contains(c)) && text.chars().any(|c| "rgba".contains(c));
+        let mixed =
+            text.chars().any(|c| "xyzw".contains(c)) && text.chars().any(|c| "rgba".contains(c));
         match parts {
             Some(parts) if (1..=4).contains(&parts.len()) && !mixed => {
                 let ty = object.ty.with(self.types.vector(scalar, parts.len() as u8));
@@ -566,7 +562,8 @@ impl Sema<'_> {
             }
             let space = self.space_of(&e);
             if space != target.space && kind != CastKind::CStyle {
-                let message = format!("a cast to `{}` cannot change the address space", self.show(to));
+                let message =
+                    format!("a cast to `{}` cannot change the address space", self.show(to));
                 return self.err(codes::CONVERSION, at, message);
             }
             if e.ty.ty == target.ty {
@@ -627,10 +624,11 @@ impl Sema<'_> {
             (Kind::Scalar(_) | Kind::Enum(_), Kind::Vector(..) | Kind::Packed(..)) => {
                 Ok(self.scalar_cast(e, to.ty, span))
             }
-            (
-                Kind::Vector(_, n) | Kind::Packed(_, n),
-                Kind::Vector(_, m) | Kind::Packed(_, m),
-            ) if n == m => Ok(Expr::value(ExprKind::Convert(Box::new(e)), to.ty, span)),
+            (Kind::Vector(_, n) | Kind::Packed(_, n), Kind::Vector(_, m) | Kind::Packed(_, m))
+                if n == m =>
+            {
+                Ok(Expr::value(ExprKind::Convert(Box::new(e)), to.ty, span))
+            }
             (Kind::Scalar(_), Kind::Matrix(..)) => self.matrix_from(to, vec![e], at),
             (Kind::Matrix(_, c, r), Kind::Matrix(_, c2, r2)) if c == c2 && r == r2 => {
                 self.matrix_convert(to, e, at)
@@ -655,8 +653,8 @@ impl Sema<'_> {
             let constructors = self.constructors(class)?;
             if !constructors.is_empty() {
                 let arg = [Arg::Expr(e.clone())];
-                let built = self
-                    .attempt(|s| s.call_constructor(class, constructors.clone(), &arg, at));
+                let built =
+                    self.attempt(|s| s.call_constructor(class, constructors.clone(), &arg, at));
                 if let Ok(built) = built {
                     return Ok(built);
                 }
@@ -730,7 +728,11 @@ impl Sema<'_> {
             (Some(a), None) => (a, None, true),
             (None, Some(b)) => (b, None, false),
             (Some(a), Some(b)) => {
-                if has_pack(self, Some(a)) { (a, Some(b), true) } else { (b, Some(a), false) }
+                if has_pack(self, Some(a)) {
+                    (a, Some(b), true)
+                } else {
+                    (b, Some(a), false)
+                }
             }
             (None, None) => return Err(crate::sema::Reported),
         };
@@ -799,11 +801,6 @@ impl Sema<'_> {
             }
         }
     }
-
-    /// The space that objects without one are in, for locals.
-    pub(super) fn is_thread(&self, qt: Qt) -> bool {
-        qt.space == Space::Thread
-    }
 }
 
 /// The identifiers in an expression.
@@ -826,7 +823,10 @@ fn collect(e: &tree::Expr, names: &mut Vec<crate::syntax::symbol::Symbol>) {
     };
     match &e.kind {
         Tree::Path(p) => path(p, names),
-        Tree::Paren(e) | Tree::Unary(_, e) | Tree::SizeofExpr(e) | Tree::Noexcept(e)
+        Tree::Paren(e)
+        | Tree::Unary(_, e)
+        | Tree::SizeofExpr(e)
+        | Tree::Noexcept(e)
         | Tree::Designated(_, e) => collect(e, names),
         Tree::Binary(_, a, b) | Tree::Assign(_, a, b) | Tree::Comma(a, b) | Tree::Index(a, b) => {
             collect(a, names);
@@ -861,8 +861,15 @@ fn collect(e: &tree::Expr, names: &mut Vec<crate::syntax::symbol::Symbol>) {
         Tree::Expansion(_, idents) | Tree::Fold { idents, .. } => {
             names.extend(idents.iter().copied());
         }
-        Tree::Int(..) | Tree::Float(..) | Tree::Bool(_) | Tree::Char(_) | Tree::Str(_)
-        | Tree::Nullptr | Tree::This | Tree::SizeofPack(_) | Tree::Error => {}
+        Tree::Int(..)
+        | Tree::Float(..)
+        | Tree::Bool(_)
+        | Tree::Char(_)
+        | Tree::Str(_)
+        | Tree::Nullptr
+        | Tree::This
+        | Tree::SizeofPack(_)
+        | Tree::Error => {}
     }
 }
 

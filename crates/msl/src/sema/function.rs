@@ -44,7 +44,7 @@ pub struct FnInst {
     /// The declaration.
     pub decl: Arc<FunctionDecl>,
     /// The scope with its template arguments.
-    pub scope: ScopeId,
+    pub(super) scope: ScopeId,
     /// The class of which it is a member.
     pub class: Option<ClassId>,
     /// Its template arguments.
@@ -101,7 +101,7 @@ pub enum GlobalKind {
 
 /// What is known while a body is analysed.
 #[derive(Debug, Default)]
-pub struct FnCtx {
+pub(super) struct FnCtx {
     pub(super) locals: Vec<Local>,
     pub(super) params: usize,
     pub(super) ret: Option<Qt>,
@@ -150,9 +150,7 @@ impl Sema<'_> {
             }
         }
         let ret = match (&decl.kind, &decl.sig.trailing) {
-            (FunctionKind::Constructor | FunctionKind::Destructor, _) => {
-                Some(Qt::plain(Ty::VOID))
-            }
+            (FunctionKind::Constructor | FunctionKind::Destructor, _) => Some(Qt::plain(Ty::VOID)),
             (FunctionKind::Conversion, _) => match &decl.name.last().name {
                 SegmentName::Conversion(ty) => Some(self.type_name(scope, ty)?),
                 _ => None,
@@ -163,8 +161,9 @@ impl Sema<'_> {
             }
             (FunctionKind::Plain, None) => {
                 let ty = match decl.spec.ty {
-                    tree::TypeSpec::Decltype(Some(_)) => self
-                        .with_params(scope, &params, |s, scope| s.spec_type(scope, &decl.spec))?,
+                    tree::TypeSpec::Decltype(Some(_)) => {
+                        self.with_params(scope, &params, |s, scope| s.spec_type(scope, &decl.spec))?
+                    }
                     _ => self.spec_type(scope, &decl.spec)?,
                 };
                 Some(self.apply_chunks(scope, ty, &decl.ret_chunks, decl.span)?)
@@ -326,7 +325,11 @@ impl Sema<'_> {
         let outer = std::mem::take(&mut self.fx);
         self.fx.depth = outer.depth + 1;
         let result = if outer.depth > 120 {
-            self.err(codes::INSTANTIATION_DEPTH, at, format!("`{name}` is used at too great a depth"))
+            self.err(
+                codes::INSTANTIATION_DEPTH,
+                at,
+                format!("`{name}` is used at too great a depth"),
+            )
         } else if is_instance {
             self.instantiating(|_| format!("`{name}`"), at, |s| s.analyse_inner(id, &decl, at))
         } else {
@@ -439,10 +442,8 @@ impl Sema<'_> {
             None => {
                 let mut scope = self.func(id).scope;
                 while let Some(parent) = self.scope(scope).parent {
-                    if matches!(
-                        self.scope(scope).kind,
-                        crate::sema::scope::ScopeKind::Namespace(_)
-                    ) {
+                    if matches!(self.scope(scope).kind, crate::sema::scope::ScopeKind::Namespace(_))
+                    {
                         break;
                     }
                     scope = parent;
@@ -455,11 +456,7 @@ impl Sema<'_> {
                 let Ok(given) = self.attempt(|s| s.template_args(scope, pattern)) else {
                     return false;
                 };
-                if !given
-                    .iter()
-                    .zip(&args)
-                    .all(|(a, b)| crate::sema::template::same_arg(a, b))
-                {
+                if !given.iter().zip(&args).all(|(a, b)| crate::sema::template::same_arg(a, b)) {
                     return false;
                 }
             }
@@ -484,12 +481,7 @@ impl Sema<'_> {
         }
     }
 
-    fn analyse_inner(
-        &mut self,
-        id: FnId,
-        decl: &Arc<FunctionDecl>,
-        at: Range,
-    ) -> Res<Vec<Stmt>> {
+    fn analyse_inner(&mut self, id: FnId, decl: &Arc<FunctionDecl>, at: Range) -> Res<Vec<Stmt>> {
         let (scope, this, sig, ret) = {
             let func = self.func(id);
             (func.scope, func.this, func.sig.clone(), func.ret)
@@ -579,7 +571,8 @@ impl Sema<'_> {
             }
         }
         if let Some(class) = class
-            && let (Some(head), false) = (definition.heads.first(), own.heads.len() == definition.heads.len())
+            && let (Some(head), false) =
+                (definition.heads.first(), own.heads.len() == definition.heads.len())
         {
             let args = self.class(class).args.clone();
             for (param, arg) in head.params.iter().zip(args) {
@@ -640,7 +633,11 @@ impl Sema<'_> {
         let outer = std::mem::take(&mut self.fx);
         self.fx.depth = outer.depth + 1;
         let result = if outer.depth > 120 {
-            self.err(codes::INSTANTIATION_DEPTH, span, format!("`{name}` is used at too great a depth"))
+            self.err(
+                codes::INSTANTIATION_DEPTH,
+                span,
+                format!("`{name}` is used at too great a depth"),
+            )
         } else {
             self.global_init(decl, var, scope)
         };
@@ -739,7 +736,8 @@ impl Sema<'_> {
                 let outer = std::mem::take(&mut self.fx);
                 let result = self.evaluate(&init);
                 self.fx = outer;
-                let state = if result.is_ok() || self.silent > 0 { State::Done } else { State::Failed };
+                let state =
+                    if result.is_ok() || self.silent > 0 { State::Done } else { State::Failed };
                 self.globals[id.0 as usize].state = state;
                 result?
             }
@@ -756,16 +754,15 @@ impl Sema<'_> {
             return self.err(codes::FUNCTION_CONSTANT, at, message);
         };
         let Some(scalar) = self.types.as_scalar(ty.ty) else {
-            let message = format!("a function constant of type `{}` is not supported", self.show(ty));
+            let message =
+                format!("a function constant of type `{}` is not supported", self.show(ty));
             return self.err(codes::FUNCTION_CONSTANT, at, message);
         };
         use crate::ir::Scalar;
         let (bits, from) = match given {
             FunctionConstant::Bool(value) => (value.into(), Scalar::Bool),
             FunctionConstant::Int(value) => (value as u64, Scalar::I64),
-            FunctionConstant::Float(value) => {
-                (u64::from((value as f32).to_bits()), Scalar::F32)
-            }
+            FunctionConstant::Float(value) => (u64::from((value as f32).to_bits()), Scalar::F32),
         };
         Ok(Value::Bits(crate::sema::consteval::convert(bits, from, scalar)))
     }

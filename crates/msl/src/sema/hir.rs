@@ -135,8 +135,12 @@ pub struct BuiltinCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the operations")]
 pub enum Intrinsic {
-    MatrixLoad { transpose: bool },
-    MatrixStore { transpose: bool },
+    MatrixLoad {
+        transpose: bool,
+    },
+    MatrixStore {
+        transpose: bool,
+    },
     MatrixFill,
     MatrixDiagonal,
     MatrixMad,
@@ -188,13 +192,7 @@ pub enum Stmt {
     /// `if`
     If { cond: Expr, then: Vec<Stmt>, otherwise: Vec<Stmt>, span: Span },
     /// Every loop: `do` tests after the body.
-    Loop {
-        cond: Option<Expr>,
-        body: Vec<Stmt>,
-        step: Option<Expr>,
-        style: LoopForm,
-        span: Span,
-    },
+    Loop { cond: Option<Expr>, body: Vec<Stmt>, step: Option<Expr>, style: LoopForm, span: Span },
     /// `switch`: the cases in order, each falling through to the next.
     Switch { value: Expr, cases: Vec<Case>, span: Span },
     /// `break`

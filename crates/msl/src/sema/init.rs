@@ -32,7 +32,11 @@ impl Sema<'_> {
                     Arg::Expr(self.expr(scope, &args[0])?)
                 }
                 _ => {
-                    return self.err(codes::BAD_INIT, at, "a reference needs something to refer to");
+                    return self.err(
+                        codes::BAD_INIT,
+                        at,
+                        "a reference needs something to refer to",
+                    );
                 }
             };
             return Ok((ty, Some(self.convert_arg(&value, ty)?)));
@@ -105,7 +109,9 @@ impl Sema<'_> {
             Init::Paren(args, _) | Init::Brace(args, _) if args.len() == 1 => {
                 self.expr(scope, &args[0])?
             }
-            _ => return self.err(codes::BAD_INIT, at, "`auto` needs a value to take its type from"),
+            _ => {
+                return self.err(codes::BAD_INIT, at, "`auto` needs a value to take its type from");
+            }
         };
         if e.is_error() {
             return Err(crate::sema::Reported);
@@ -130,7 +136,11 @@ impl Sema<'_> {
                 if value.ty.ty == Ty::VOID {
                     return self.err(codes::BAD_INIT, at, "this has no value");
                 }
-                let own = Qt { is_const: ty.is_const, is_volatile: ty.is_volatile, ..value.ty.unqualified() };
+                let own = Qt {
+                    is_const: ty.is_const,
+                    is_volatile: ty.is_volatile,
+                    ..value.ty.unqualified()
+                };
                 let own = if matches!(self.types.kind(ty.ty), Kind::Pointer(_)) {
                     if self.types.pointee(own.ty).is_none() {
                         return self.err(codes::BAD_INIT, at, "this is no pointer");
@@ -398,11 +408,16 @@ impl Sema<'_> {
                 let mut given = vec![false; count];
                 while *next < list.len() {
                     if let Tree::Designated(name, value) = &list[*next].0.kind {
-                        let found = self.class(class).fields.iter().position(|f| f.symbol == Some(*name));
+                        let found =
+                            self.class(class).fields.iter().position(|f| f.symbol == Some(*name));
                         let Some(found) = found else {
                             let text = self.text(*name).to_string();
                             let span = list[*next].0.span;
-                            return self.err(codes::BAD_INIT, span, format!("there is no member `{text}`"));
+                            return self.err(
+                                codes::BAD_INIT,
+                                span,
+                                format!("there is no member `{text}`"),
+                            );
                         };
                         let field_ty = self.class(class).fields[found].ty;
                         let one = [(&**value, list[*next].1)];
@@ -702,14 +717,13 @@ impl Sema<'_> {
 
     /// An object holding a matrix, so that its columns can be named several times.
     fn matrix_place(&mut self, matrix: Expr) -> Expr {
-        let inner = match matrix.kind {
+        match matrix.kind {
             ExprKind::Load(inner) => *inner,
             kind => {
                 let matrix = Expr { kind, ..matrix };
                 if matrix.lvalue { matrix } else { self.shared_temporary(matrix) }
             }
-        };
-        inner
+        }
     }
 
     /// A temporary that may be mentioned several times: a local of its own.
@@ -760,10 +774,9 @@ impl Sema<'_> {
         let mark = self.pending.len();
         let kinds = (self.types.kind(a.ty.ty).clone(), self.types.kind(b.ty.ty).clone());
         let result = match (op, kinds) {
-            (
-                BinaryOp::Add | BinaryOp::Sub,
-                (Kind::Matrix(s, c, r), Kind::Matrix(s2, c2, r2)),
-            ) if (s, c, r) == (s2, c2, r2) => {
+            (BinaryOp::Add | BinaryOp::Sub, (Kind::Matrix(s, c, r), Kind::Matrix(s2, c2, r2)))
+                if (s, c, r) == (s2, c2, r2) =>
+            {
                 let other = self.matrix_place(b);
                 let mut next = 0;
                 self.matrix_map(a, s, c, r, span, &mut |sema, column| {
@@ -801,8 +814,11 @@ impl Sema<'_> {
             }
             (BinaryOp::Mul | BinaryOp::Div, (Kind::Matrix(s, c, r), Kind::Scalar(_)))
             | (BinaryOp::Mul, (Kind::Scalar(_), Kind::Matrix(s, c, r))) => {
-                let (matrix, factor) =
-                    if matches!(self.types.kind(a.ty.ty), Kind::Matrix(..)) { (a, b) } else { (b, a) };
+                let (matrix, factor) = if matches!(self.types.kind(a.ty.ty), Kind::Matrix(..)) {
+                    (a, b)
+                } else {
+                    (b, a)
+                };
                 let factor = self.scalar_cast(factor, Ty::scalar(s), span);
                 let factor = self.shared_temporary(factor);
                 self.matrix_map(matrix, s, c, r, span, &mut |sema, column| {
@@ -863,8 +879,7 @@ impl Sema<'_> {
         );
         let mut sum = Expr::value(kind, ty, span);
         for c in 1..n {
-            let kind =
-                ExprKind::Fma(Box::new(part(&a, c)), Box::new(part(&b, c)), Box::new(sum));
+            let kind = ExprKind::Fma(Box::new(part(&a, c)), Box::new(part(&b, c)), Box::new(sum));
             sum = Expr::value(kind, ty, span);
         }
         sum

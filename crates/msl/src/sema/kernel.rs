@@ -55,12 +55,40 @@ impl Sema<'_> {
                 self.kernels_in(frame);
             }
         }
-        // All errors at once: what kernels call, and what that calls.
+        // All errors at once: what kernels call, what that calls, and, where something is wrong
+        // already, every other function of the program that a C++ compiler would look at.
+        if self.session.error_count() > 0 {
+            for frame in self.index.own_frames() {
+                self.note_functions(frame);
+            }
+        }
         let mut next = 0;
         while let Some(&id) = self.used.get(next) {
             let at = self.func(id).span;
             let _ = self.analyse(id, at);
             next += 1;
+        }
+    }
+
+    fn note_functions(&mut self, frame: FrameId) {
+        if self.index.frame(frame).kind != crate::syntax::index::FrameKind::Namespace {
+            return;
+        }
+        let scope = self.frame_scope(frame);
+        for item in self.frame_items(frame) {
+            let ItemKind::Function(decl) = &item.kind else { continue };
+            let plain = decl.heads.is_empty()
+                && decl.name.segments.len() == 1
+                && matches!(decl.body, tree::FunctionBody::Lazy(_))
+                && decl.sig.params.iter().all(|p| !matches!(p.spec.ty, tree::TypeSpec::Auto));
+            if plain {
+                let method = Method { decl: decl.clone(), scope, class: None };
+                if let Ok(id) = self.fn_instance(&method, scope, &[], None)
+                    && !self.used.contains(&id)
+                {
+                    self.used.push(id);
+                }
+            }
         }
     }
 
@@ -317,7 +345,8 @@ impl Sema<'_> {
             (None, None) => false,
         };
         if !ok {
-            let wide = if attribute.is_vector() { ", or a vector of two or three of these" } else { "" };
+            let wide =
+                if attribute.is_vector() { ", or a vector of two or three of these" } else { "" };
             let message = format!(
                 "`[[{}]]` is a `uint` or `ushort`{wide}, not a `{}`",
                 attribute.name(),

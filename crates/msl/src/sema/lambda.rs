@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::diagnostic::Range;
-use crate::sema::codes;
 use crate::sema::class::Field;
+use crate::sema::codes;
 use crate::sema::hir::{Expr, ExprKind};
 use crate::sema::lookup::Method;
 use crate::sema::scope::{Binding, ScopeId, ScopeKind};
@@ -19,7 +19,11 @@ impl Sema<'_> {
         let mut wanted: Vec<(Symbol, bool, Binding)> = Vec::new();
         for capture in &lambda.captures {
             let Some(name) = capture.name else {
-                return self.err(codes::UNSUPPORTED, capture.span, "capturing `this` is not supported");
+                return self.err(
+                    codes::UNSUPPORTED,
+                    capture.span,
+                    "capturing `this` is not supported",
+                );
             };
             if capture.init.is_some() {
                 return self.err(
@@ -117,7 +121,9 @@ impl Sema<'_> {
             if let Some((_, binding)) = scope.names.iter().rev().find(|(own, _)| *own == name) {
                 return match binding {
                     Binding::Local(_) | Binding::Capture(..) => Some(binding.clone()),
-                    Binding::Arg(_) | Binding::Constant(..) | Binding::Pack(_)
+                    Binding::Arg(_)
+                    | Binding::Constant(..)
+                    | Binding::Pack(_)
                     | Binding::Using(..) => None,
                 };
             }

@@ -100,7 +100,11 @@ impl Sema<'_> {
                         _ => return None,
                     }
                 }
-                Form::Pointer | Form::Void | Form::Is(_) | Form::Order | Form::Scope
+                Form::Pointer
+                | Form::Void
+                | Form::Is(_)
+                | Form::Order
+                | Form::Scope
                 | Form::Flags => {}
             }
         }
@@ -246,7 +250,8 @@ impl Sema<'_> {
         let mut frame = self.index.root();
         for part in ["metal", "__detail"] {
             let name = self.session.names.lookup(part)?;
-            frame = self.index.members(frame, name).into_iter().find_map(|(_, entry)| entry.inner)?;
+            frame =
+                self.index.members(frame, name).into_iter().find_map(|(_, entry)| entry.inner)?;
         }
         let name = self.session.names.lookup(callee.name)?;
         let found = self.lookup_frame(frame, name).ok()??;
@@ -259,9 +264,7 @@ impl Sema<'_> {
         for param in &callee.params {
             let span = crate::diagnostic::Span::NONE;
             let e = match *param {
-                Concrete::Ref(shape) => {
-                    Expr::object(ExprKind::Zero, self.shape_type(shape), span)
-                }
+                Concrete::Ref(shape) => Expr::object(ExprKind::Zero, self.shape_type(shape), span),
                 other => {
                     let ty = self.concrete_type(other)?;
                     Expr::value(ExprKind::Zero, ty.ty, span)

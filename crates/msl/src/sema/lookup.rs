@@ -1,6 +1,5 @@
 //! What names stand for.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Range};
@@ -15,7 +14,7 @@ use crate::syntax::tree::{self, Path, Segment, SegmentName};
 
 /// What a name was found to stand for.
 #[derive(Debug, Clone)]
-pub enum Found {
+pub(super) enum Found {
     /// A type.
     Type(Qt),
     /// A class or alias template.
@@ -44,7 +43,7 @@ pub enum Found {
 
 /// A function that a name may stand for.
 #[derive(Debug, Clone)]
-pub enum Candidate {
+pub(super) enum Candidate {
     /// Declared in source.
     Source(Method),
     /// A library function of that name.
@@ -53,7 +52,7 @@ pub enum Candidate {
 
 /// A function declared in source.
 #[derive(Debug, Clone)]
-pub struct Method {
+pub(super) struct Method {
     /// The declaration.
     pub decl: Arc<tree::FunctionDecl>,
     /// The scope in which it stands.
@@ -64,7 +63,7 @@ pub struct Method {
 
 /// One declaration of a variable template.
 #[derive(Debug, Clone)]
-pub struct VarTemplate {
+pub(super) struct VarTemplate {
     /// The declaration.
     pub decl: Arc<tree::VarDecl>,
     /// Which of its variables.
@@ -88,7 +87,9 @@ impl Sema<'_> {
             return Ok(Some(found));
         }
         if crate::builtin::exists(&text) {
-            return Ok(crate::builtin::name(&text).map(|n| Found::Functions(vec![Candidate::Builtin(n)])));
+            return Ok(
+                crate::builtin::name(&text).map(|n| Found::Functions(vec![Candidate::Builtin(n)]))
+            );
         }
         if let Some(arg) = self.last_resort.get(&name).cloned() {
             return Ok(Some(self.found_arg(arg)));
@@ -202,8 +203,12 @@ impl Sema<'_> {
         let index = self.index.clone();
         // A type and a function may share a name; the function hides the type.
         let mut types = None;
-        for &(frame, entry) in entries {
+        for (n, &(frame, entry)) in entries.iter().enumerate() {
             if entry.kind == NameKind::Namespace {
+                // Hidden by anything of that name that is declared nearer.
+                if n > 0 {
+                    continue;
+                }
                 let inner = entry.inner.unwrap_or(frame);
                 return Ok(Some(Found::Namespace(inner)));
             }
@@ -219,10 +224,11 @@ impl Sema<'_> {
                 }
                 tree::ItemKind::Var(decl) => {
                     for (at, var) in decl.vars.iter().enumerate() {
-                        let SegmentName::Ident(own) =
-                            var.declarator.name.as_ref().map_or(SegmentName::Destructor, |p| {
-                                p.last().name.clone()
-                            })
+                        let SegmentName::Ident(own) = var
+                            .declarator
+                            .name
+                            .as_ref()
+                            .map_or(SegmentName::Destructor, |p| p.last().name.clone())
                         else {
                             continue;
                         };
@@ -247,13 +253,11 @@ impl Sema<'_> {
                         Found::Template(TemplateRef::Source(id))
                     });
                 }
-                tree::ItemKind::Using(path) => {
-                    match self.resolve(scope, path)? {
-                        Some(Found::Functions(more)) => functions.extend(more),
-                        Some(found) => return Ok(Some(found)),
-                        None => {}
-                    }
-                }
+                tree::ItemKind::Using(path) => match self.resolve(scope, path)? {
+                    Some(Found::Functions(more)) => functions.extend(more),
+                    Some(found) => return Ok(Some(found)),
+                    None => {}
+                },
                 tree::ItemKind::StaticAssert(_) | tree::ItemKind::Instantiation(_) => {}
             }
         }
@@ -575,7 +579,8 @@ impl Sema<'_> {
             if let ScopeKind::Namespace(frame) = scope.kind {
                 for (frame, entry) in index.members(frame, symbol) {
                     let Some(item) = entry.item else { continue };
-                    let tree::ItemKind::Function(decl) = &index.frame(frame).items[item as usize].kind
+                    let tree::ItemKind::Function(decl) =
+                        &index.frame(frame).items[item as usize].kind
                     else {
                         continue;
                     };
@@ -606,11 +611,6 @@ impl Sema<'_> {
     /// The signature cache's key helper: the address of a shared declaration.
     pub(super) fn address<T>(shared: &Arc<T>) -> usize {
         Arc::as_ptr(shared) as usize
-    }
-
-    /// Keeps a signature alive for as long as candidates are compared.
-    pub(super) fn shared<T>(value: T) -> Rc<T> {
-        Rc::new(value)
     }
 }
 

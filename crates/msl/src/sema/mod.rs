@@ -34,15 +34,15 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 pub use self::class::{Class, Field};
-pub use self::function::{FnInst, Global, GlobalKind};
-pub use self::kernel::{KernelInst, Parameter, Role};
 use self::function::FnCtx;
+pub use self::function::{FnInst, Global, GlobalKind};
 use self::hir::{FnId, GlobalId};
+pub use self::kernel::{KernelInst, Parameter, Role};
 use self::scope::{Scope, ScopeId};
 use self::types::{ClassId, EnumId, Qt, Ty, Types};
 use crate::Session;
 use crate::diagnostic::{Code, Diagnostic, Range, Span, codes::sema as codes};
-use crate::syntax::index::{FrameId, Index, NameKind};
+use crate::syntax::index::{FrameId, Index};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::token::Token;
 use crate::syntax::tree;
@@ -167,7 +167,6 @@ pub enum FunctionConstant {
 
 /// Names that mean something to the compiler.
 struct Words {
-    x: [Symbol; 4],
     metal: Symbol,
 }
 
@@ -179,10 +178,7 @@ impl<'a> Sema<'a> {
         units: Vec<Arc<[Token]>>,
         last_resort: FxHashMap<Symbol, TArg>,
     ) -> Self {
-        let words = Words {
-            x: ["x", "y", "z", "w"].map(|name| session.intern(name)),
-            metal: session.intern("metal"),
-        };
+        let words = Words { metal: session.intern("metal") };
         let mut tops = FxHashMap::default();
         for frame in index.own_frames() {
             if let Some(below) = index.frame(frame).extends {
@@ -318,11 +314,6 @@ impl<'a> Sema<'a> {
         let scope = self.add_scope(parent, scope::ScopeKind::Namespace(frame));
         self.frame_scopes.insert(frame, scope);
         scope
-    }
-
-    /// Whether the parser took a name for a type where nothing declares it.
-    fn is_last_resort(&self, name: Symbol) -> Option<NameKind> {
-        self.index.last_resort.get(&name).copied()
     }
 }
 

@@ -145,8 +145,16 @@ impl Sema<'_> {
                 return Some(value);
             }
         }
-        let targets = [Scalar::F32, Scalar::I32, Scalar::U32, Scalar::F16, Scalar::BF16, Scalar::I64,
-            Scalar::U64, Scalar::Bool];
+        let targets = [
+            Scalar::F32,
+            Scalar::I32,
+            Scalar::U32,
+            Scalar::F16,
+            Scalar::BF16,
+            Scalar::I64,
+            Scalar::U64,
+            Scalar::Bool,
+        ];
         for scalar in targets {
             let to = Qt::plain(Ty::scalar(scalar));
             if let Ok(value) = self.attempt(|s| s.convert(e.clone(), to, e.span.into())) {
@@ -275,8 +283,7 @@ impl Sema<'_> {
                 if op == UnaryOp::Plus && self.types.pointee(e.ty.ty).is_some() {
                     return Ok(e);
                 }
-                let message =
-                    format!("`{}` does not apply to a `{}`", op.text(), self.show(e.ty));
+                let message = format!("`{}` does not apply to a `{}`", op.text(), self.show(e.ty));
                 return self.err(codes::BAD_OPERAND, at, message);
             }
         };
@@ -301,8 +308,7 @@ impl Sema<'_> {
 
     fn update(&mut self, object: Expr, value: Expr, postfix: bool, span: Span) -> Expr {
         let ty = object.ty;
-        let kind =
-            ExprKind::Update { object: Box::new(object), value: Box::new(value), postfix };
+        let kind = ExprKind::Update { object: Box::new(object), value: Box::new(value), postfix };
         if postfix { Expr::value(kind, ty.ty, span) } else { Expr::object(kind, ty, span) }
     }
 
@@ -358,8 +364,7 @@ impl Sema<'_> {
         }
         let span = start(at);
         let operator = Operator::Assign(op);
-        if self.types.as_class(left.ty.ty).is_some()
-            || op.is_some() && self.is_overloadable(&right)
+        if self.types.as_class(left.ty.ty).is_some() || op.is_some() && self.is_overloadable(&right)
         {
             let operands = [left.clone(), right.clone()];
             if let Some(call) = self.overloaded(scope, operator, &operands, at)? {
@@ -482,7 +487,12 @@ impl Sema<'_> {
         };
         let integral = matches!(
             op,
-            BinaryOp::Shl | BinaryOp::Shr | BinaryOp::And | BinaryOp::Or | BinaryOp::Xor | BinaryOp::Rem
+            BinaryOp::Shl
+                | BinaryOp::Shr
+                | BinaryOp::And
+                | BinaryOp::Or
+                | BinaryOp::Xor
+                | BinaryOp::Rem
         );
         if integral && scalar.is_float() {
             return self.bad_operands(op, &a, &b, at);
@@ -521,7 +531,9 @@ impl Sema<'_> {
             && self.types.as_vector(ty).is_none()
         {
             let (bits, ty) = match compare_op(op) {
-                Some(op) => (u64::from(crate::sema::consteval::compare(op, *x, *y, scalar)), Ty::BOOL),
+                Some(op) => {
+                    (u64::from(crate::sema::consteval::compare(op, *x, *y, scalar)), Ty::BOOL)
+                }
                 None => (crate::sema::consteval::binary(binary_op(op), *x, *y, scalar), ty),
             };
             return Expr::value(ExprKind::Const(bits), ty, span);
@@ -624,11 +636,7 @@ impl Sema<'_> {
                 ExprKind::Const(bits) => {
                     Expr::value(ExprKind::Const(bits.wrapping_neg()), Ty::LONG, span)
                 }
-                _ => Expr::value(
-                    ExprKind::Unary(ir::UnaryOp::Neg, Box::new(wide)),
-                    Ty::LONG,
-                    span,
-                ),
+                _ => Expr::value(ExprKind::Unary(ir::UnaryOp::Neg, Box::new(wide)), Ty::LONG, span),
             }
         } else {
             let scalar = self.types.as_scalar(index.ty.ty).unwrap_or(Scalar::I32);
@@ -673,8 +681,7 @@ impl Sema<'_> {
             if !simple && !matches!(a.kind, ExprKind::Swizzle(..)) {
                 let pointer = self.types.pointer(a.ty);
                 let ty = a.ty;
-                let address =
-                    |e: Expr| Expr::value(ExprKind::Address(Box::new(e)), pointer, span);
+                let address = |e: Expr| Expr::value(ExprKind::Address(Box::new(e)), pointer, span);
                 let kind = ExprKind::Cond(Box::new(c), Box::new(address(a)), Box::new(address(b)));
                 let chosen = Expr::value(kind, pointer, span);
                 return Ok(Expr::object(ExprKind::Deref(Box::new(chosen)), ty, span));

@@ -8,11 +8,11 @@ use crate::syntax::symbol::Symbol;
 
 /// Number of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ScopeId(pub u32);
+pub(super) struct ScopeId(pub u32);
 
 /// A scope.
 #[derive(Debug)]
-pub struct Scope {
+pub(super) struct Scope {
     /// The scope around it.
     pub parent: Option<ScopeId>,
     /// What declares names here.
@@ -25,7 +25,7 @@ pub struct Scope {
 
 /// Kinds of scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScopeKind {
+pub(super) enum ScopeKind {
     /// A namespace: names come from the index.
     Namespace(FrameId),
     /// A class: names come from its members.
@@ -36,7 +36,7 @@ pub enum ScopeKind {
 
 /// What a name in a block stands for.
 #[derive(Debug, Clone)]
-pub enum Binding {
+pub(super) enum Binding {
     /// A template argument, a type alias or a last resort.
     Arg(TArg),
     /// A local variable.

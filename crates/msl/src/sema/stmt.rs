@@ -107,7 +107,13 @@ impl Sema<'_> {
                 let body = self.loop_body(inner, body);
                 let cond = self.expr(scope, cond)?;
                 let cond = self.condition(cond)?;
-                out.push(Stmt::Loop { cond: Some(cond), body, step: None, style: LoopForm::Do, span });
+                out.push(Stmt::Loop {
+                    cond: Some(cond),
+                    body,
+                    step: None,
+                    style: LoopForm::Do,
+                    span,
+                });
             }
             StmtKind::For { init, cond, step, body } => {
                 let inner = self.block_scope(scope);
@@ -147,7 +153,9 @@ impl Sema<'_> {
                 }
                 out.push(Stmt::Continue(span));
             }
-            StmtKind::Return(value) => return self.return_statement(scope, value.as_deref(), at, out),
+            StmtKind::Return(value) => {
+                return self.return_statement(scope, value.as_deref(), at, out);
+            }
             StmtKind::Contract(on) => self.fx.contract = Some(*on),
         }
         Ok(())
@@ -380,7 +388,9 @@ impl Sema<'_> {
             );
         }
         let (ty, init) = self.initialise(scope, ty, &var.init, at)?;
-        if !is_ref && (ty.ty == Ty::VOID || self.types.layout(ty.ty).is_none()) && ty.ty != Ty::ERROR
+        if !is_ref
+            && (ty.ty == Ty::VOID || self.types.layout(ty.ty).is_none())
+            && ty.ty != Ty::ERROR
         {
             let message = format!("a variable cannot have type `{}`", self.show(ty));
             return self.err(codes::BAD_TYPE, at, message);
@@ -544,7 +554,11 @@ impl Sema<'_> {
                     let from = self.types.as_scalar(ty).unwrap_or(Scalar::I32);
                     let bits = crate::sema::consteval::convert(bits, from, scalar);
                     if seen.contains(&bits) {
-                        let _ = self.err::<()>(codes::MISPLACED, e.span, "this value has a case already");
+                        let _ = self.err::<()>(
+                            codes::MISPLACED,
+                            e.span,
+                            "this value has a case already",
+                        );
                         continue;
                     }
                     seen.push(bits);
@@ -655,13 +669,13 @@ impl Sema<'_> {
                 let value = self.rvalue(item)?;
                 (Qt { is_const: declared.is_const, ..value.ty.unqualified() }, value)
             }
-            Kind::Ref(to, rvalue) => {
+            Kind::Ref(to, _) => {
                 let target = if to.ty == Ty::AUTO {
                     Qt { is_const: to.is_const || element.is_const, ..element }
                 } else {
                     to
                 };
-                let ty = Qt::plain(self.types.intern(Kind::Ref(target, rvalue && false)));
+                let ty = Qt::plain(self.types.intern(Kind::Ref(target, false)));
                 let value = self.convert_to(item, ty, at)?;
                 (ty, value)
             }

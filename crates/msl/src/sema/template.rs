@@ -13,13 +13,13 @@ use crate::sema::{BuiltinTemplate, Res, Sema, TArg, TemplateRef, traits};
 use crate::syntax::index::FrameId;
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
-    self, AliasDecl, ClassDecl, ExprKind as Tree, Idents, Item, ItemKind, SegmentName,
-    TemplateArg, TemplateHead, TemplateParam, TemplateParamKind, TypeSpec,
+    self, AliasDecl, ClassDecl, ExprKind as Tree, Idents, Item, ItemKind, SegmentName, TemplateArg,
+    TemplateHead, TemplateParam, TemplateParamKind, TypeSpec,
 };
 
 /// A class or alias template with everything declared under its name.
 #[derive(Debug)]
-pub struct ClassTemplate {
+pub(super) struct ClassTemplate {
     /// Its name.
     pub name: Symbol,
     /// The scope in which it stands.
@@ -121,11 +121,7 @@ impl Sema<'_> {
     }
 
     /// Evaluates template arguments as written.
-    pub(super) fn template_args(
-        &mut self,
-        scope: ScopeId,
-        args: &[TemplateArg],
-    ) -> Res<Vec<TArg>> {
+    pub(super) fn template_args(&mut self, scope: ScopeId, args: &[TemplateArg]) -> Res<Vec<TArg>> {
         let mut result = Vec::new();
         for arg in args {
             match arg {
@@ -293,8 +289,11 @@ impl Sema<'_> {
             bound.push(arg);
         }
         if next < args.len() {
-            let message =
-                format!("{} template arguments where {} are expected", args.len(), head.params.len());
+            let message = format!(
+                "{} template arguments where {} are expected",
+                args.len(),
+                head.params.len()
+            );
             return self.err(codes::TEMPLATE_ARGS, at, message);
         }
         Ok((scope, bound))
@@ -342,8 +341,7 @@ impl Sema<'_> {
                     None => String::new(),
                 };
                 let shown = self.show_arg(&arg);
-                let message =
-                    format!("template parameter{name} is {wanted}, and `{shown}` is not");
+                let message = format!("template parameter{name} is {wanted}, and `{shown}` is not");
                 self.err(codes::TEMPLATE_ARGS, at, message)
             }
         }
@@ -593,7 +591,9 @@ impl Sema<'_> {
                     TArg::Type(Qt::plain(ty))
                 }
                 // Small, so that vector sizes and shifts stay valid.
-                TemplateParamKind::Value { .. } => TArg::Value(2 + u64::from(self.opaque % 2), Ty::INT),
+                TemplateParamKind::Value { .. } => {
+                    TArg::Value(2 + u64::from(self.opaque % 2), Ty::INT)
+                }
                 TemplateParamKind::Template(_) => {
                     TArg::Template(TemplateRef::Builtin(BuiltinTemplate::Vec))
                 }

@@ -173,15 +173,13 @@ impl Sema<'_> {
             "remove_cv_t" => Qt { is_const: false, is_volatile: false, ..a },
             "remove_reference_t" => bare,
             "remove_cvref_t" => Qt { is_const: false, is_volatile: false, ..bare },
-            "remove_addrspace_t" => {
-                match *self.types.kind(a.ty) {
-                    Kind::Ref(to, rvalue) => {
-                        let to = to.in_space(Space::Thread);
-                        Qt::plain(self.types.intern(Kind::Ref(to, rvalue)))
-                    }
-                    _ => a.in_space(Space::Thread),
+            "remove_addrspace_t" => match *self.types.kind(a.ty) {
+                Kind::Ref(to, rvalue) => {
+                    let to = to.in_space(Space::Thread);
+                    Qt::plain(self.types.intern(Kind::Ref(to, rvalue)))
                 }
-            }
+                _ => a.in_space(Space::Thread),
+            },
             "remove_pointer_t" => self.types.pointee(a.ty).unwrap_or(a),
             "remove_extent_t" => match *self.types.kind(a.ty) {
                 Kind::Array(element, _) => element,

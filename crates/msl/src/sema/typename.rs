@@ -6,7 +6,7 @@ use crate::diagnostic::Range;
 use crate::sema::codes;
 use crate::sema::lookup::Found;
 use crate::sema::scope::{ScopeId, ScopeKind};
-use crate::sema::types::{EnumId, Kind, Qt, Scalar, Space, Ty};
+use crate::sema::types::{EnumId, Kind, Qt, Scalar, Ty};
 use crate::sema::{Res, Sema};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
@@ -86,7 +86,11 @@ impl Sema<'_> {
             Some(Found::Type(qt)) => Ok(qt),
             Some(Found::Template(_)) => {
                 let name = self.path_text(path);
-                self.err(codes::TEMPLATE_ARGS, path.span, format!("`{name}` needs template arguments"))
+                self.err(
+                    codes::TEMPLATE_ARGS,
+                    path.span,
+                    format!("`{name}` needs template arguments"),
+                )
             }
             Some(_) => {
                 let name = self.path_text(path);
@@ -126,7 +130,11 @@ impl Sema<'_> {
             qt = match chunk {
                 Chunk::Pointer(quals) => {
                     if self.types.is_ref(qt) {
-                        return self.err(codes::BAD_TYPE, at, "there are no pointers to references");
+                        return self.err(
+                            codes::BAD_TYPE,
+                            at,
+                            "there are no pointers to references",
+                        );
                     }
                     let pointer = Qt::plain(self.types.pointer(qt));
                     self.qualify(pointer, *quals)
@@ -208,7 +216,10 @@ impl Sema<'_> {
 
     /// What an alias stands for.
     pub(super) fn alias_type(&mut self, alias: &Arc<AliasDecl>, scope: ScopeId) -> Res<Qt> {
-        let key = (u32::MAX - 1, vec![crate::sema::TArg::Value(Self::address(alias) as u64, Ty(scope.0))]);
+        let key = (
+            u32::MAX - 1,
+            vec![crate::sema::TArg::Value(Self::address(alias) as u64, Ty(scope.0))],
+        );
         if let Some(&known) = self.instance_index.get(&key) {
             return Ok(known);
         }
@@ -263,7 +274,10 @@ impl Sema<'_> {
             self.bind(
                 values_scope,
                 value.name,
-                crate::sema::scope::Binding::Constant(crate::sema::hir::Value::Bits(bits), value_ty),
+                crate::sema::scope::Binding::Constant(
+                    crate::sema::hir::Value::Bits(bits),
+                    value_ty,
+                ),
             );
             next = next.wrapping_add(1);
         }
@@ -315,10 +329,5 @@ impl Sema<'_> {
             at = self.scope(id).parent;
         }
         None
-    }
-
-    /// The space that a local or member without one lives in.
-    pub(super) fn thread(qt: Qt) -> Qt {
-        qt.in_space(Space::Thread)
     }
 }

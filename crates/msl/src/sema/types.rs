@@ -464,10 +464,32 @@ pub fn builtin_name(types: &mut Types, name: &str) -> Option<Ty> {
 /// Every name that [`builtin_name`] knows.
 pub fn builtin_names() -> Vec<String> {
     let mut names: Vec<String> = [
-        "uchar", "uint8_t", "ushort", "uint16_t", "uint", "uint32_t", "ulong", "uint64_t",
-        "size_t", "uintptr_t", "int8_t", "int16_t", "int32_t", "int64_t", "ptrdiff_t", "intptr_t",
-        "nullptr_t", "atomic_int", "atomic_uint", "atomic_bool", "atomic_float", "atomic_ulong",
-        "atomic_long", "simdgroup_float8x8", "simdgroup_half8x8", "simdgroup_bfloat8x8",
+        "uchar",
+        "uint8_t",
+        "ushort",
+        "uint16_t",
+        "uint",
+        "uint32_t",
+        "ulong",
+        "uint64_t",
+        "size_t",
+        "uintptr_t",
+        "int8_t",
+        "int16_t",
+        "int32_t",
+        "int64_t",
+        "ptrdiff_t",
+        "intptr_t",
+        "nullptr_t",
+        "atomic_int",
+        "atomic_uint",
+        "atomic_bool",
+        "atomic_float",
+        "atomic_ulong",
+        "atomic_long",
+        "simdgroup_float8x8",
+        "simdgroup_half8x8",
+        "simdgroup_bfloat8x8",
     ]
     .map(String::from)
     .into();

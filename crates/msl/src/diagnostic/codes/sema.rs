@@ -49,7 +49,7 @@ super::codes! {
          `device`, `constant` or `threadgroup` memory, or values with an attribute.";
     502 FUNCTION_CONSTANT "function-constant"
         "A kernel depends on a function constant that the caller gave no value.";
-    601 INSTANTIATION_DEPTH "instantiation-depth"
+    606 INSTANTIATION_DEPTH "instantiation-depth"
         "Templates are instantiated within each other too deeply, or too many of them: usually a \
          recursion without an end.";
     602 CONSTANT_LIMIT "constant-limit"

@@ -13,9 +13,7 @@ impl Parser<'_> {
     /// Whether a type, or specifiers of a declaration, begin here.
     pub(super) fn at_type(&mut self) -> bool {
         match self.kind() {
-            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => {
-                self.path_is_type()
-            }
+            TokenKind::Keyword(Keyword::Decltype) if self.at_decltype_path() => self.path_is_type(),
             TokenKind::Keyword(keyword) => is_specifier(keyword),
             TokenKind::Ident(_) | TokenKind::Punct(Punct::ColonColon) => {
                 if let Some(name) = self.ident()

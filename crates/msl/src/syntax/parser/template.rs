@@ -34,7 +34,7 @@ impl Parser<'_> {
         let first = self.span();
         let global = self.eat(Punct::ColonColon);
         let mut segments = Vec::new();
-        let mut found = Found { kind: None, inner: None, unknown: false };
+        let mut found;
         let mut scope = global.then(|| self.global_frame());
         loop {
             let start = self.span();
