@@ -13,6 +13,7 @@
 mod access;
 mod code;
 mod flatten;
+mod function;
 mod group;
 mod lanes;
 mod live;
