@@ -302,6 +302,24 @@ fn read_prelude(options: &Options, fast_math: bool) -> Prelude {
         ..Preprocessing::default()
     };
     let tokens: Arc<[Token]> = preprocess(&mut session, &files, &preprocessing).into();
+    let mut index = library_index(&mut session);
+    for diagnostic in parse_unit(&tokens, 0, &mut index, &session.names) {
+        session.report(diagnostic);
+    }
+    debug_assert!(
+        session.diagnostics().is_empty(),
+        "{:?}",
+        session
+            .diagnostics()
+            .iter()
+            .map(|d| (session.map.place(d.primary().first), &d.message))
+            .collect::<Vec<_>>()
+    );
+    Prelude { frozen: session.freeze(), index: Arc::new(index), tokens }
+}
+
+/// An index in which everything is declared that the compiler knows without a text.
+pub(crate) fn library_index(session: &mut Session) -> Index {
     let mut index = Index::new();
     let root = index.root();
     let metal = session.intern("metal");
@@ -317,26 +335,14 @@ fn read_prelude(options: &Options, fast_math: bool) -> Prelude {
         index.declare(metal, name, entry);
     };
     for name in builtin_names() {
-        declare(&mut session, &name, NameKind::Type);
+        declare(session, &name, NameKind::Type);
     }
     for name in ["vec", "packed_vec", "matrix", "atomic", "_atomic", "simdgroup_matrix"] {
-        declare(&mut session, name, NameKind::TypeTemplate);
+        declare(session, name, NameKind::TypeTemplate);
     }
     for (name, is_type) in traits::names() {
         let kind = if is_type { NameKind::TypeTemplate } else { NameKind::Template };
-        declare(&mut session, name, kind);
+        declare(session, name, kind);
     }
-    for diagnostic in parse_unit(&tokens, 0, &mut index, &session.names) {
-        session.report(diagnostic);
-    }
-    debug_assert!(
-        session.diagnostics().is_empty(),
-        "{:?}",
-        session
-            .diagnostics()
-            .iter()
-            .map(|d| (session.map.place(d.primary().first), &d.message))
-            .collect::<Vec<_>>()
-    );
-    Prelude { frozen: session.freeze(), index: Arc::new(index), tokens }
+    index
 }

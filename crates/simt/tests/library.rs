@@ -183,6 +183,9 @@ const BINARY: &[Binary] = &[
     ("pow", f64::powf),
 ];
 
+/// For each width: the index of the inputs and the bytes of the result.
+type Values = Vec<(u32, Vec<(usize, Vec<u8>)>)>;
+
 /// Runs `expression` of `a` (and `b`, `c`) on scalars and on vectors of two and three, and returns
 /// its values for each index and each width.
 fn values(
@@ -192,7 +195,7 @@ fn values(
     arguments: &[Vec<u8>],
     count: usize,
     out_size: usize,
-) -> Vec<(u32, Vec<(usize, Vec<u8>)>)> {
+) -> Values {
     let mut results = Vec::new();
     for width in [1u32, 2, 3] {
         let vector = |ty: &str| match width {
@@ -330,7 +333,8 @@ fn small_floats() {
 fn relations_and_bits_of_floats() {
     let x = special_floats();
     let bytes = float_bytes(&x);
-    let cases: &[(&str, fn(f32) -> bool)] = &[
+    type Question = fn(f32) -> bool;
+    let cases: &[(&str, Question)] = &[
         ("isfinite", f32::is_finite),
         ("isinf", f32::is_infinite),
         ("isnan", f32::is_nan),
@@ -525,8 +529,6 @@ fn integer_functions_with_other_types() {
         );
     }
     for ty in [Integer::ALL[4], Integer::ALL[5]] {
-        let low = |ty: Integer, value: i128| Integer { bits: 24, ..ty }.wrap(value);
-        let _ = low;
         check_integers(
             ty,
             ty,

@@ -20,7 +20,6 @@ mod tests {
     use crate::Session;
     use crate::builtin::{self, Lowering};
     use crate::diagnostic::{Origin, Report, render};
-    use crate::syntax::index::Index;
     use crate::syntax::parser::parse_unit;
     use crate::syntax::{Options, preprocess};
 
@@ -46,7 +45,7 @@ mod tests {
             .map(|(name, text)| session.add_file(name, Origin::Prelude, *text))
             .collect();
         let tokens = preprocess(&mut session, &files, &Options::default());
-        let mut index = Index::new();
+        let mut index = crate::compile::library_index(&mut session);
         let diagnostics = parse_unit(&tokens, 0, &mut index, &session.names);
         let shown = diagnostics.iter().map(|diagnostic| {
             let report = Report::new(diagnostic, &session.map, &session.names);

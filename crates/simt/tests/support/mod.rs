@@ -6,16 +6,16 @@ use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::Data;
 
 /// Xorshift, so that a seed is all there is to reproduce a failure.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// A generator.
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -26,7 +26,7 @@ impl Random {
 /// Compiles `text`, runs its kernel on `threads` threads with the inputs in its first buffers and
 /// the output, of `out_bytes` bytes, in the next one, and returns the output.
 #[track_caller]
-pub fn run(text: &str, inputs: &[Vec<u8>], out_bytes: usize, threads: u32) -> Vec<u8> {
+pub(crate) fn run(text: &str, inputs: &[Vec<u8>], out_bytes: usize, threads: u32) -> Vec<u8> {
     let piece = Piece { name: "source".into(), origin: Origin::Source, text: text.into() };
     let compilation = compile(&Source { pieces: vec![piece] }, &Options::default());
     let Some(module) = &compilation.module else {

@@ -27,7 +27,7 @@ super::codes! {
     311 NOT_ASSIGNABLE "not-assignable"
         "The left side of an assignment is no object, or one that is const.";
     312 BAD_INIT "bad-initialiser"
-        "The initialiser does not fit the type.";
+        "The initialiser does not fit the type of what it initialises, in form or in number.";
     313 NOT_AN_EXPRESSION "not-an-expression"
         "Something stands where a value is expected, and has none.";
     314 MISPLACED "misplaced"
@@ -49,7 +49,7 @@ super::codes! {
          `device`, `constant` or `threadgroup` memory, or values with an attribute.";
     502 FUNCTION_CONSTANT "function-constant"
         "A kernel depends on a function constant that the caller gave no value.";
-    601 INSTANTIATION_DEPTH "instantiation-depth"
+    606 INSTANTIATION_DEPTH "instantiation-depth"
         "Templates are instantiated within each other too deeply, or too many of them: usually a \
          recursion without an end.";
     602 CONSTANT_LIMIT "constant-limit"
