@@ -6,7 +6,7 @@
 
 use anymetal_msl::ir::{AtomicOp, BinaryOp, Scalar};
 
-use super::code::{Addr, Cell, Code, Place};
+use super::code::{Addr, CONST, Cell, Code, Place};
 use super::group::Group;
 use super::lanes::matrix_position;
 use super::observe::{AccessEvent, Observer};
@@ -73,7 +73,38 @@ impl<O: Observer> Group<'_, O> {
         }
     }
 
-    fn load(&mut self, who: Who, mask: u32, cell: Cell, n: u8, addr: Addr, d: u32) {
+    /// Reads one word per lane from a buffer that all lanes agree on; the lanes that could not,
+    /// because they are out of range, remain.
+    fn load_words(&mut self, who: Who, mask: u32, addr: Addr, d: u32) -> u32 {
+        let (program, buffers, entries) = (self.program, self.buffers, self.entries);
+        let window = self.window(who);
+        let object = window.rows[window.at(addr.object)][0];
+        let Some(&entry) = entries.get(object as usize) else { return mask };
+        let Place::Buffer(buffer) = entry.place else { return mask };
+        let (buffer, offset) = (&buffers[buffer as usize], window.at(addr.offset));
+        let (low, high) = (window.rows[offset], window.rows[offset + 1]);
+        let d = window.at(program.lists[d as usize]);
+        let row = &mut window.rows[d];
+        let (mut rest, mut left) = (mask, 0);
+        while rest != 0 {
+            let lane = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            // An offset below 0 is a huge one here.
+            let at = u64::from(low[lane]) | u64::from(high[lane]) << 32;
+            let word = if at < entry.readable { buffer.load(at as usize, 4) } else { None };
+            match word {
+                Some(word) => row[lane] = word as u32,
+                None => left |= 1 << lane,
+            }
+        }
+        left
+    }
+
+    fn load(&mut self, who: Who, mut mask: u32, cell: Cell, n: u8, addr: Addr, d: u32) {
+        let word = matches!(cell, Cell::Scalar(Scalar::F32 | Scalar::I32 | Scalar::U32));
+        if !O::ACTIVE && word && n == 1 && addr.object & CONST != 0 {
+            mask = self.load_words(who, mask, addr, d);
+        }
         let width = match cell {
             Cell::Scalar(scalar) => scalar.size() as usize,
             Cell::Pointer => 8,
