@@ -155,6 +155,12 @@ fn ir_keeps_names_loops_and_calls() {
 }
 
 #[test]
+fn the_language_and_the_library_compile() {
+    check(include_str!("features.metal"));
+    check(include_str!("library.metal"));
+}
+
+#[test]
 fn unused_code_costs_and_says_nothing() {
     check(
         "template <typename T> void never(T x) { x.does_not_exist(); undeclared_type y; }\n\
@@ -216,7 +222,7 @@ impl Random {
 /// A broken program gets diagnostics, never a panic.
 #[test]
 fn no_text_panics() {
-    const TEXT: &str = include_str!("broken.metal");
+    const TEXT: &str = include_str!("features.metal");
     let words: Vec<&str> =
         TEXT.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let seed = 0x5eed_0001;

@@ -23,6 +23,8 @@ pub struct Sig {
     pub params: Vec<SigParam>,
     /// The result; `None` where the body decides.
     pub ret: Option<Qt>,
+    /// What is written for a result that the body decides: `auto`, or a reference to it.
+    pub pattern: Option<Qt>,
 }
 
 /// A parameter of a signature.
@@ -105,6 +107,7 @@ pub(super) struct FnCtx {
     pub(super) locals: Vec<Local>,
     pub(super) params: usize,
     pub(super) ret: Option<Qt>,
+    pub(super) pattern: Option<Qt>,
     pub(super) deduced_ret: Option<Qt>,
     pub(super) this: Option<(LocalId, Qt)>,
     pub(super) in_loop: u32,
@@ -169,8 +172,9 @@ impl Sema<'_> {
                 Some(self.apply_chunks(scope, ty, &decl.ret_chunks, decl.span)?)
             }
         };
+        let pattern = ret.filter(|ret| self.mentions_auto(*ret));
         let ret = ret.filter(|ret| !self.mentions_auto(*ret));
-        let sig = Rc::new(Sig { params, ret });
+        let sig = Rc::new(Sig { params, ret, pattern });
         self.sig_index.insert(key, sig.clone());
         Ok(sig)
     }
@@ -497,6 +501,7 @@ impl Sema<'_> {
             self.fx.this = Some((local, this));
         }
         self.fx.ret = ret;
+        self.fx.pattern = sig.pattern;
         let Some(definition) = self.definition(id) else {
             let name = self.func(id).name.clone();
             let message = format!("`{name}` is declared but not defined");

@@ -275,12 +275,12 @@ impl Sema<'_> {
         let at = Range::default();
         let chosen = self.choose(callee.name, candidates, &[], &args, None, at).ok()?;
         match chosen.which {
-            crate::sema::call::Which::Source { method, scope, args, .. } => {
+            crate::sema::overload::Which::Source { method, scope, args, .. } => {
                 let id = self.fn_instance(&method, scope, &args, None).ok()?;
                 self.analyse(id, at).ok()?;
                 Some(id)
             }
-            crate::sema::call::Which::Builtin(_) => None,
+            crate::sema::overload::Which::Builtin(_) => None,
         }
     }
 }

@@ -21,6 +21,7 @@ mod lambda;
 mod library;
 mod lookup;
 mod operator;
+mod overload;
 mod scope;
 mod stmt;
 mod template;

@@ -84,7 +84,7 @@ impl Sema<'_> {
             }
         }
         let (chosen, is_member) = viable.swap_remove(best);
-        let crate::sema::call::Which::Source { method, .. } = chosen.which else {
+        let crate::sema::overload::Which::Source { method, .. } = chosen.which else {
             return Ok(None);
         };
         // Called again through the ordinary way, which converts the arguments.

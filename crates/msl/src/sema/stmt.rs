@@ -265,8 +265,20 @@ impl Sema<'_> {
         };
         let Some(ret) = self.fx.ret else {
             let e = self.expr(scope, value)?;
-            let e = self.rvalue(e)?;
-            let ty = e.ty.unqualified();
+            let written = self.fx.pattern.map(|pattern| self.types.kind(pattern.ty).clone());
+            let (e, ty) = match written {
+                Some(Kind::Ref(to, _)) => {
+                    let mut target = e.ty.in_space(self.space_of(&e));
+                    target.is_const |= to.is_const;
+                    let ty = Qt::plain(self.types.intern(Kind::Ref(target, false)));
+                    (self.convert_to(e, ty, value.span)?, ty)
+                }
+                _ => {
+                    let e = self.rvalue(e)?;
+                    let ty = e.ty.unqualified();
+                    (e, ty)
+                }
+            };
             match self.fx.deduced_ret {
                 Some(known) if known.ty != ty.ty => {
                     let (a, b) = (self.show(known), self.show(ty));

@@ -1,3 +1,4 @@
+// A kernel for every part of the language, compiled as it is and broken in many ways.
 #include <metal_stdlib>
 using namespace metal;
 constant int SIZE = 4;
