@@ -41,3 +41,8 @@ pub use operation::{Jvp, Operation, Vjp};
 pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap};
 
 pub(crate) use anymetal_kernels::data::{Shape, Strides};
+
+/// The README's Rust examples, compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "metal-kernels"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

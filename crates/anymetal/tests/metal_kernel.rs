@@ -202,7 +202,7 @@ fn errors_point_at_the_users_own_line() -> Result<()> {
     let error = call(source, "").unwrap_err();
     assert!(matches!(&error, Error::Failed(e) if matches!(&**e, Error::Kernel { .. })));
     let text = error.to_string();
-    assert!(text.contains("source:3:") && text.contains("out[8] of 8"), "{text}");
+    assert!(text.contains("source:3:") && text.contains("out[8] of 8 float"), "{text}");
     assert!(text.contains("thread (7, 0, 0)"), "{text}");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `anymetal check`: diagnostics, and the kernels with their arguments.
 
 use anyhow::Result;
-use anymetal_msl::ir::{Binding, Kernel, Module, type_text};
+use anymetal_msl::ir::{Binding, Kernel, Module, source_text};
 use anymetal_msl::syntax::index::Index;
 use anymetal_msl::syntax::parser::parse_unit;
 use anymetal_msl::syntax::preprocess;
@@ -50,7 +50,7 @@ fn print_kernel(module: &Module, kernel: &Kernel) {
         let (binding, index) = binding(param.binding);
         let access = if param.writable { "read, write" } else { "read" };
         let shape = if param.reference { "" } else { "*" };
-        let ty = type_text(module, param.element);
+        let ty = source_text(module, param.element);
         println!("  {binding}({index}) {ty}{shape} {} [{access}]", param.name);
     }
 }
@@ -63,7 +63,7 @@ pub(crate) fn kernel_json(module: &Module, kernel: &Kernel) -> Value {
             "name": param.name,
             "binding": binding,
             "index": index,
-            "type": type_text(module, param.element),
+            "type": source_text(module, param.element),
             "writable": param.writable,
             "reference": param.reference,
         })

@@ -54,8 +54,8 @@ fn scale(test: &str) -> PathBuf {
 fn checks_list_kernels() {
     let folder = scale("checks");
     let expected = "kernel plain
-  buffer(0) i32* x [read]
-  buffer(1) i32* out [read, write]
+  buffer(0) int* x [read]
+  buffer(1) int* out [read, write]
 ";
     check(&folder, "check scale.metal -I include -D OFFSET=0", 0, expected);
 }
@@ -123,7 +123,7 @@ fn findings_name_file_and_line() {
     );
     let message = text(&output.stderr);
     assert!(
-        message.contains("warning: k.metal:3:") && message.contains("x[3] of 3 f32"),
+        message.contains("warning: k.metal:3:") && message.contains("x[3] of 3 float"),
         "{message}"
     );
     let output = anymetal(&folder, &format!("--format json {arguments} --bounds error"));

@@ -301,7 +301,7 @@ fn out_of_range_is_reported_once_per_site() {
     assert_eq!((found.index(), found.length, found.span.0), (40, 160, 5));
     assert_eq!(
         found.to_string(),
-        "read out of range: out[40] of 40 u32 in k, thread (30, 0, 0), 10 times"
+        "read out of range: out[40] of 40 uint in k, thread (30, 0, 0), 10 times"
     );
     let text = text.replace("%5: u32 = load %4 !5", "%5: u32 = const 1\n  store %4, %5");
     for schedule in SCHEDULES {

@@ -53,7 +53,7 @@ pub use function::*;
 pub use module::*;
 pub use op::*;
 pub use parse::{ParseError, parse};
-pub use print::{constant_text, print, type_text};
+pub use print::{constant_text, print, source_text, type_text};
 pub use types::*;
 pub use verify::{VerifyError, verify, verify_canonical};
 

@@ -58,6 +58,32 @@ pub fn print(module: &Module) -> String {
     out
 }
 
+/// A type as Metal Shading Language writes it, for messages to people.
+pub fn source_text(module: &Module, ty: Type) -> String {
+    let scalar = |s: Scalar| match s {
+        Scalar::Bool => "bool",
+        Scalar::I8 => "char",
+        Scalar::I16 => "short",
+        Scalar::I32 => "int",
+        Scalar::I64 => "long",
+        Scalar::U8 => "uchar",
+        Scalar::U16 => "ushort",
+        Scalar::U32 => "uint",
+        Scalar::U64 => "ulong",
+        Scalar::F16 => "half",
+        Scalar::BF16 => "bfloat",
+        Scalar::F32 => "float",
+    };
+    match module.types.kind(ty) {
+        TypeKind::Scalar(s) => scalar(s).to_string(),
+        TypeKind::Vector(s, n) => format!("{}{n}", scalar(s)),
+        TypeKind::Packed(s, n) => format!("packed_{}{n}", scalar(s)),
+        TypeKind::Struct(id) => module.types.structure(id).name.clone(),
+        TypeKind::Array(element, n) => format!("{}[{n}]", source_text(module, element)),
+        _ => type_text(module, ty),
+    }
+}
+
 /// A type as it stands in the text form.
 pub fn type_text(module: &Module, ty: Type) -> String {
     match module.types.kind(ty) {

@@ -141,10 +141,7 @@ impl<'m> Flattener<'m> {
             }
         }
         let element_size = types.size(element);
-        let element = match types.kind(element) {
-            TypeKind::Struct(id) => types.structure(id).name.clone(),
-            _ => type_text(self.module, element),
-        };
+        let element = source_text(self.module, element);
         let object = Object { name, element, element_size, place, length, writable };
         self.program.objects.push(object);
         self.constant(self.program.objects.len() as u32 - 1)
