@@ -1,16 +1,10 @@
 //! The lazy graph: laziness, deep chains, sharing between threads, sticky errors, memory.
 
-use anymetal::device::{active_memory, fake};
-use anymetal::{
-    Array, Device, Error, Result, async_eval, eval, grad, jvp, ops, value_and_grad, vmap,
-};
+mod support;
 
-/// Runs a check on the CPU and on the fake device.
-fn everywhere(check: impl Fn() -> Result<()>) {
-    for device in [Device::cpu(), fake::device()] {
-        device.stream().scope(&check).unwrap_or_else(|e| panic!("on {device:?}: {e}"));
-    }
-}
+use anymetal::device::active_memory;
+use anymetal::{Array, Error, Result, async_eval, eval, grad, jvp, ops, value_and_grad, vmap};
+use support::everywhere;
 
 fn array(data: &[f32], shape: &[usize]) -> Array {
     Array::from_slice(data, shape).unwrap()

@@ -133,12 +133,7 @@ pub(super) fn nan_equal(a: &Array, b: &Array) -> Result<Array> {
 
 fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     let (name, kind) = properties(op);
-    let (a, b) = match (a, b) {
-        (Operand::Array(a), Operand::Array(b)) => (a.clone(), b.clone()),
-        (Operand::Array(a), Operand::Scalar(s)) => (a.clone(), beside(s, a)?),
-        (Operand::Scalar(s), Operand::Array(b)) => (beside(s, b)?, b.clone()),
-        (Operand::Scalar(a), Operand::Scalar(b)) => (scalar(a), scalar(b)),
-    };
+    let (a, b) = arrays(a, b)?;
     let promoted = promote(a.dtype(), b.dtype());
     let refuse = || {
         let message = format!("Not supported for types {} and {}.", a.dtype(), b.dtype());
@@ -173,7 +168,17 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
     Ok(record(op, a, b))
 }
 
-pub(super) fn beside(s: Scalar, array: &Array) -> Result<Array> {
+/// Both operands as arrays: a number takes the dtype it has beside the other.
+pub(super) fn arrays(a: Operand<'_>, b: Operand<'_>) -> Result<(Array, Array)> {
+    Ok(match (a, b) {
+        (Operand::Array(a), Operand::Array(b)) => (a.clone(), b.clone()),
+        (Operand::Array(a), Operand::Scalar(s)) => (a.clone(), beside(s, a)?),
+        (Operand::Scalar(s), Operand::Array(b)) => (beside(s, b)?, b.clone()),
+        (Operand::Scalar(a), Operand::Scalar(b)) => (scalar(a), scalar(b)),
+    })
+}
+
+fn beside(s: Scalar, array: &Array) -> Result<Array> {
     scalar_as(s, s.dtype_beside(array.dtype()))
 }
 

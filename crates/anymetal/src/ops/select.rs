@@ -1,9 +1,7 @@
 //! Choosing between arrays by a condition.
 
-use super::binary::beside;
-use super::{
-    Operand, broadcast_shapes, broadcast_to, maximum, minimum, scalar, with_leading, zeros_like,
-};
+use super::binary::arrays;
+use super::{Operand, broadcast_shapes, broadcast_to, maximum, minimum, with_leading, zeros_like};
 use crate::array::dtype::promote;
 use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
@@ -20,12 +18,7 @@ pub fn select<'a>(
     a: impl Into<Operand<'a>>,
     b: impl Into<Operand<'a>>,
 ) -> Result<Array> {
-    let (a, b) = match (a.into(), b.into()) {
-        (Operand::Array(a), Operand::Array(b)) => (a.clone(), b.clone()),
-        (Operand::Array(a), Operand::Scalar(s)) => (a.clone(), beside(s, a)?),
-        (Operand::Scalar(s), Operand::Array(b)) => (beside(s, b)?, b.clone()),
-        (Operand::Scalar(a), Operand::Scalar(b)) => (scalar(a), scalar(b)),
-    };
+    let (a, b) = arrays(a.into(), b.into())?;
     let dtype = promote(a.dtype(), b.dtype());
     let shape = broadcast_shapes(a.shape(), b.shape())?;
     let shape = broadcast_shapes(condition.shape(), &shape)?;
@@ -45,26 +38,12 @@ pub fn clip<'a>(x: &Array, min: Option<Operand<'a>>, max: Option<Operand<'a>>) -
     }
     let mut y = x.clone();
     if let Some(min) = min {
-        y = maximum_of(&y, min)?;
+        y = maximum(&y, min)?;
     }
     if let Some(max) = max {
-        y = minimum_of(&y, max)?;
+        y = minimum(&y, max)?;
     }
     Ok(y)
-}
-
-fn maximum_of(x: &Array, limit: Operand<'_>) -> Result<Array> {
-    match limit {
-        Operand::Array(a) => maximum(x, a),
-        Operand::Scalar(s) => maximum(x, s),
-    }
-}
-
-fn minimum_of(x: &Array, limit: Operand<'_>) -> Result<Array> {
-    match limit {
-        Operand::Array(a) => minimum(x, a),
-        Operand::Scalar(s) => minimum(x, s),
-    }
 }
 
 fn record(condition: Array, a: Array, b: Array) -> Array {

@@ -60,24 +60,10 @@ pub fn print(module: &Module) -> String {
 
 /// A type as Metal Shading Language writes it, for messages to people.
 pub fn source_text(module: &Module, ty: Type) -> String {
-    let scalar = |s: Scalar| match s {
-        Scalar::Bool => "bool",
-        Scalar::I8 => "char",
-        Scalar::I16 => "short",
-        Scalar::I32 => "int",
-        Scalar::I64 => "long",
-        Scalar::U8 => "uchar",
-        Scalar::U16 => "ushort",
-        Scalar::U32 => "uint",
-        Scalar::U64 => "ulong",
-        Scalar::F16 => "half",
-        Scalar::BF16 => "bfloat",
-        Scalar::F32 => "float",
-    };
     match module.types.kind(ty) {
-        TypeKind::Scalar(s) => scalar(s).to_string(),
-        TypeKind::Vector(s, n) => format!("{}{n}", scalar(s)),
-        TypeKind::Packed(s, n) => format!("packed_{}{n}", scalar(s)),
+        TypeKind::Scalar(s) => s.source_name().to_string(),
+        TypeKind::Vector(s, n) => format!("{}{n}", s.source_name()),
+        TypeKind::Packed(s, n) => format!("packed_{}{n}", s.source_name()),
         TypeKind::Struct(id) => module.types.structure(id).name.clone(),
         TypeKind::Array(element, n) => format!("{}[{n}]", source_text(module, element)),
         _ => type_text(module, ty),

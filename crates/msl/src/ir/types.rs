@@ -40,6 +40,24 @@ named_enum! {
 }
 
 impl Scalar {
+    /// The name in Metal Shading Language.
+    pub const fn source_name(self) -> &'static str {
+        match self {
+            Scalar::Bool => "bool",
+            Scalar::I8 => "char",
+            Scalar::I16 => "short",
+            Scalar::I32 => "int",
+            Scalar::I64 => "long",
+            Scalar::U8 => "uchar",
+            Scalar::U16 => "ushort",
+            Scalar::U32 => "uint",
+            Scalar::U64 => "ulong",
+            Scalar::F16 => "half",
+            Scalar::BF16 => "bfloat",
+            Scalar::F32 => "float",
+        }
+    }
+
     /// Bytes in memory.
     pub fn size(self) -> u64 {
         match self {

@@ -313,10 +313,10 @@ impl Types {
             Kind::Nullptr => "nullptr_t".into(),
             Kind::Untyped => "<untyped>".into(),
             Kind::Auto => "auto".into(),
-            Kind::Scalar(scalar) => scalar_name(*scalar).into(),
-            Kind::Vector(scalar, n) => format!("{}{n}", scalar_name(*scalar)),
-            Kind::Packed(scalar, n) => format!("packed_{}{n}", scalar_name(*scalar)),
-            Kind::Matrix(scalar, c, r) => format!("{}{c}x{r}", scalar_name(*scalar)),
+            Kind::Scalar(scalar) => scalar.source_name().into(),
+            Kind::Vector(scalar, n) => format!("{}{n}", scalar.source_name()),
+            Kind::Packed(scalar, n) => format!("packed_{}{n}", scalar.source_name()),
+            Kind::Matrix(scalar, c, r) => format!("{}{c}x{r}", scalar.source_name()),
             Kind::Array(element, length) => {
                 let mut dims = String::new();
                 let (mut element, mut length) = (*element, *length);
@@ -342,8 +342,8 @@ impl Types {
                 let params: Vec<_> = params.iter().map(|p| self.show(*p)).collect();
                 format!("{}({})", self.show(*ret), params.join(", "))
             }
-            Kind::Atomic(scalar) => format!("atomic<{}>", scalar_name(*scalar)),
-            Kind::SimdMatrix(scalar) => format!("simdgroup_matrix<{}, 8, 8>", scalar_name(*scalar)),
+            Kind::Atomic(scalar) => format!("atomic<{}>", scalar.source_name()),
+            Kind::SimdMatrix(scalar) => format!("simdgroup_matrix<{}, 8, 8>", scalar.source_name()),
             Kind::Opaque(n) => format!("<parameter {n}>"),
         }
     }
@@ -369,24 +369,6 @@ impl Types {
             Space::Thread => format!("thread {}", self.show(qt)),
             _ => self.show(qt),
         }
-    }
-}
-
-/// The language's name of a scalar type.
-pub fn scalar_name(scalar: Scalar) -> &'static str {
-    match scalar {
-        Scalar::Bool => "bool",
-        Scalar::I8 => "char",
-        Scalar::I16 => "short",
-        Scalar::I32 => "int",
-        Scalar::I64 => "long",
-        Scalar::U8 => "uchar",
-        Scalar::U16 => "ushort",
-        Scalar::U32 => "uint",
-        Scalar::U64 => "ulong",
-        Scalar::F16 => "half",
-        Scalar::BF16 => "bfloat",
-        Scalar::F32 => "float",
     }
 }
 
@@ -494,7 +476,7 @@ pub fn builtin_names() -> Vec<String> {
     .map(String::from)
     .into();
     for &scalar in Scalar::ALL {
-        let word = scalar_name(scalar);
+        let word = scalar.source_name();
         for n in 2..=4 {
             names.push(format!("{word}{n}"));
             names.push(format!("packed_{word}{n}"));
