@@ -1,8 +1,8 @@
 //! Evaluation: order the graph, run each node once, free what is no longer needed.
 //!
 //! Architecture invariants: exactly one thread runs a node and the others wait for it; no lock is
-//! held while a kernel runs; a failure settles the node's outputs and reaches every dependant;
-//! nothing recurses over the graph.
+//! held while a kernel runs; a failure settles the node's outputs and reaches every dependant; an
+//! interruption leaves the node as it was; nothing recurses over the graph.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,16 @@ use smallvec::SmallVec;
 use super::node::{Node, Output, State, view_in};
 use crate::device::{self, Event, Inputs, Primitive, Space, Spec, Stream, View};
 use crate::error::{Error, Result};
+use crate::interrupt::{self, Limits, Scope};
 use crate::{Array, Layout};
 
 /// Computes the values of arrays, all of them before the first error is returned.
 ///
 /// # Errors
-/// The first failure among them.
+/// The first failure among them; at once, an interruption ([`crate::EvalOptions`]).
 pub fn eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) -> Result<()> {
     let arrays: Vec<&Array> = arrays.into_iter().collect();
-    run_all(&arrays);
+    run_all(&arrays)?;
     arrays.into_iter().try_for_each(wait)
 }
 
@@ -32,6 +33,7 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
     struct Job {
         arrays: Vec<Array>,
         threads: usize,
+        limits: Option<Arc<Limits>>,
     }
     static WORKER: OnceLock<Option<Mutex<mpsc::Sender<Job>>>> = OnceLock::new();
     let worker = WORKER.get_or_init(|| {
@@ -39,13 +41,16 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
         let work = move || {
             for job in receiver {
                 let arrays: Vec<&Array> = job.arrays.iter().collect();
-                device::with_threads(job.threads, || run_all(&arrays));
+                let run = || device::with_threads(job.threads, || run_all(&arrays));
+                // What an interruption leaves pending is computed when it is read.
+                interrupt::in_background(job.limits, || drop(run()));
             }
         };
         let thread = std::thread::Builder::new().name("anymetal-eval".into()).spawn(work);
         thread.is_ok().then_some(Mutex::new(sender))
     });
-    let job = Job { arrays: arrays.into_iter().cloned().collect(), threads: device::threads() };
+    let arrays = arrays.into_iter().cloned().collect();
+    let job = Job { arrays, threads: device::threads(), limits: interrupt::limits() };
     if let Some(sender) = worker {
         // Without a worker the arrays stay lazy and are computed when they are read.
         let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(job);
@@ -56,10 +61,12 @@ pub(crate) fn eval_one(array: &Array) -> Result<()> {
     if let Some(node) = array.0.pending_node() {
         // The usual case of a loop over single operations needs no ordering.
         if node.inputs.iter().all(|i| i.0.pending_node().is_none()) {
-            run(&node);
+            let scope = interrupt::current();
+            begin(scope.as_deref())?;
+            run(&node, scope.as_deref())?;
         } else {
             drop(node);
-            run_all(&[array]);
+            run_all(&[array])?;
         }
     }
     wait(array)
@@ -75,7 +82,7 @@ pub(crate) fn host_view(array: &Array) -> Result<View> {
 pub(crate) fn view_on(array: &Array, stream: Stream) -> Result<View> {
     eval_one(array)?;
     let (view, event) = view_for(&array.0, stream.device.backend().space(), false)?;
-    event.map_or(Ok(()), |event| event.wait())?;
+    event.map_or(Ok(Ok(())), |event| interrupt::wait_for(&event))??;
     Ok(view)
 }
 
@@ -112,28 +119,53 @@ fn wait(array: &Array) -> Result<()> {
 }
 
 fn settle_event(output: &Output, event: &Event) -> Result<()> {
-    let result = event.wait();
+    let result = interrupt::wait_for(event)?;
     let mut slot = output.lock();
-    match &result {
+    match result {
         Ok(()) => {
             if let State::Ready { event, .. } = &mut slot.state {
                 *event = None;
             }
+            Ok(())
         }
-        Err(error) => slot.state = State::Failed(Arc::new(error.clone())),
+        Err(error) => {
+            let error = Arc::new(error);
+            slot.state = State::Failed(error.clone());
+            Err(Error::Failed(error))
+        }
     }
-    result
 }
 
 fn lost() -> Error {
     Error::runtime("eval", "the array's value was given away; please report this")
 }
 
-fn run_all(roots: &[&Array]) {
-    // Dropping a node as soon as it has run frees its inputs.
-    for node in order(roots) {
-        run(&node);
+/// Runs everything that `roots` need. The only errors are interruptions; failures are in the
+/// outputs.
+fn run_all(roots: &[&Array]) -> Result<()> {
+    let order = order(roots);
+    let (count, scope) = (order.len(), interrupt::current());
+    let scope = scope.as_deref();
+    if count > 0 {
+        begin(scope)?;
     }
+    // Dropping a node as soon as it has run frees its inputs.
+    for (i, node) in order.into_iter().enumerate() {
+        run(&node, scope)?;
+        if let Some(scope) = scope
+            && i + 1 < count
+        {
+            scope.after(node.work(), || {
+                let name = node.operation.name();
+                format!("after {} of {count} operations, the last one `{name}`", i + 1)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn begin(scope: Option<&Scope>) -> Result<()> {
+    scope.map_or(Ok(()), |scope| scope.look(|| "before the first operation".into()))
 }
 
 /// Nodes that must run for `roots`, inputs before users.
@@ -164,13 +196,17 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
     order
 }
 
-/// Runs a node, or waits for the thread that does.
-fn run(node: &Arc<Node>) {
-    if !node.claim() {
-        node.wait();
-        return;
+/// Runs a node, or waits for the thread that does. The only errors are interruptions, after which
+/// the node is pending again.
+fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<()> {
+    while !node.claim(scope.is_some_and(|scope| scope.background)) {
+        if node.wait(scope)? {
+            return Ok(());
+        }
     }
-    let result = catch_unwind(AssertUnwindSafe(|| compute(node))).unwrap_or_else(|panic| {
+    let (mut inputs, mut event) = (Inputs::new(), None);
+    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &mut inputs, &mut event)));
+    let result = result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()
             .map(|s| s.to_string())
@@ -178,9 +214,16 @@ fn run(node: &Arc<Node>) {
             .unwrap_or_default();
         Err(Error::runtime("eval", format!("{} panicked: {text}", node.operation.name())))
     });
+    if let Err(error @ (Error::Interrupted | Error::Timeout { .. })) = &result
+        && put_back(node, &inputs, &event)
+    {
+        node.release();
+        return Err(error.clone());
+    }
+    drop(inputs);
     let keep = TRACES.load(Ordering::SeqCst) > 0;
     match result {
-        Ok((views, event)) => {
+        Ok(views) => {
             for (i, view) in views.into_iter().enumerate() {
                 if let Some(output) = node.output(i) {
                     let state = match view {
@@ -211,14 +254,32 @@ fn run(node: &Arc<Node>) {
         }
     }
     node.finish();
+    Ok(())
 }
 
-type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
+/// Gives the inputs of an interrupted node their values back, of which `views` are left. `false`:
+/// the operation has given them away.
+fn put_back(node: &Node, views: &Inputs, event: &Option<Event>) -> bool {
+    // Only this node held an input whose value it took.
+    let taken = |input: &Array| matches!(input.0.lock().state, State::Taken);
+    let lost = node.inputs.iter().skip(views.len()).any(taken);
+    if !lost {
+        for (input, view) in node.inputs.iter().zip(views).filter(|(input, _)| taken(input)) {
+            let views = SmallVec::from_iter([view.clone()]);
+            input.0.lock().state = State::Ready { views, event: event.clone() };
+        }
+    }
+    !lost
+}
 
-fn compute(node: &Node) -> Result<Computed> {
+/// Computes a node's outputs. `inputs` and `event` are left with what the operation did not use
+/// up.
+fn compute(
+    node: &Node,
+    inputs: &mut Inputs,
+    event: &mut Option<Event>,
+) -> Result<SmallVec<[Option<View>; 1]>> {
     let space = node.stream.device.backend().space();
-    let mut inputs = Inputs::new();
-    let mut event = None;
     for input in &node.inputs {
         // Nobody but this node holds the input: the operation may reuse its memory. A traced
         // array's graph, and with it this node, may be walked again.
@@ -226,22 +287,24 @@ fn compute(node: &Node) -> Result<Computed> {
         let (view, pending) = view_for(&input.0, space, last_use)?;
         inputs.push(view);
         // Launches of a back end run in order, so the newest event covers the others.
-        event = pending.or(event);
+        *event = pending.or(event.take());
     }
     let outputs: SmallVec<[Option<Array>; 1]> =
         (0..node.output_count()).map(|i| node.output(i)).collect();
     let views = SmallVec::from_elem(None, outputs.len());
     if outputs.iter().all(Option::is_none) {
-        return Ok((views, event));
+        return Ok(views);
     }
     let mut specs: SmallVec<[&Spec; 1]> = SmallVec::new();
     for (i, output) in outputs.iter().enumerate() {
         specs.extend(output.as_ref().map(|o| o.spec()).or_else(|| node.spec(i)));
     }
-    let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event };
-    node.operation.eval(&mut cx)?;
-    let EvalContext { views, event, .. } = cx;
-    Ok((views, event))
+    let stream = node.stream;
+    let mut cx =
+        EvalContext { inputs: std::mem::take(inputs), specs, views, stream, event: event.take() };
+    let result = node.operation.eval(&mut cx);
+    (*inputs, *event) = (cx.inputs, cx.event);
+    result.map(|()| cx.views)
 }
 
 /// A computed output's view in `space`, transferred (once) if it is elsewhere, and the event that
@@ -317,6 +380,15 @@ impl EvalContext<'_> {
     /// An input's values.
     pub fn input(&self, index: usize) -> &View {
         &self.inputs[index]
+    }
+
+    /// Whether to go on, for operations that take long: see [`crate::EvalOptions`]. One that
+    /// returns the error with its inputs still here is evaluated again later.
+    ///
+    /// # Errors
+    /// If the evaluation is to stop.
+    pub fn check(&self) -> Result<()> {
+        interrupt::current().map_or(Ok(()), |scope| scope.look(|| "within an operation".into()))
     }
 
     /// Gives the inputs away: a launch may write over those that nobody else holds.
