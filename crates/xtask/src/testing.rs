@@ -7,15 +7,20 @@ use std::process::Command;
 
 /// Builds and runs all tests; an error if any failed.
 pub(crate) fn run(root: &Path, full: bool) -> Result<(), String> {
-    let parity = root.join("tests/parity");
-    let interpreter = python::environment(root, "test-python", &parity.join("requirements.txt"))?;
+    let interpreter = python::tests(root)?;
     let (binaries, replay) = rust_tests::build(root)?;
     let mut totals = rust_tests::run(&binaries, full)?;
     totals.add(documentation(root)?);
-    match replay {
-        Some(replay) => totals.add(parity_with_mlx(root, &interpreter, &replay, full)?),
-        None => return Err("the example `parity` was not built".into()),
-    }
+    let replay = replay.ok_or("the example `parity` was not built")?;
+    totals.add(pytest("parity with MLX", root, &interpreter, "tests/parity", |pytest| {
+        pytest.env("ANYMETAL_PARITY", &replay);
+        pytest.env("ANYMETAL_PARITY_FOLDER", python::target(root).join("parity"));
+        if full {
+            pytest.env("ANYMETAL_TEST_FULL", "1");
+        }
+    })?);
+    python::install(root, &interpreter)?;
+    totals.add(pytest("the Python package", root, &interpreter, "tests/python", |_| {})?);
     println!("== the slowest tests");
     for (time, name) in totals.slowest(20) {
         println!("{:8.2} s  {name}", time.as_secs_f64());
@@ -34,22 +39,21 @@ fn documentation(root: &Path) -> Result<Totals, String> {
     Ok(totals)
 }
 
-fn parity_with_mlx(
+/// Runs the tests of a folder with pytest.
+fn pytest(
+    title: &str,
     root: &Path,
     interpreter: &Path,
-    replay: &Path,
-    full: bool,
+    folder: &str,
+    set_up: impl FnOnce(&mut Command),
 ) -> Result<Totals, String> {
-    let report = python::target(root).join("parity-report.xml");
+    let report = python::target(root).join(format!("{}.xml", folder.replace('/', "-")));
     let mut pytest = Command::new(interpreter);
-    pytest.current_dir(root).env("ANYMETAL_PARITY", replay).env("PYTHONDONTWRITEBYTECODE", "1");
-    pytest.env("ANYMETAL_PARITY_FOLDER", python::target(root).join("parity"));
-    if full {
-        pytest.env("ANYMETAL_TEST_FULL", "1");
-    }
+    pytest.current_dir(root).env("PYTHONDONTWRITEBYTECODE", "1");
+    set_up(&mut pytest);
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]);
-    pytest.arg(format!("--junitxml={}", report.display())).arg("tests/parity");
-    let outcome = step::run("parity with MLX", &mut pytest, true)?;
+    pytest.arg(format!("--junitxml={}", report.display())).arg(folder);
+    let outcome = step::run(title, &mut pytest, true)?;
     let mut totals = rust_tests::pytest_counts(&report)?;
     totals.failed += usize::from(!outcome.success && totals.failed == 0);
     Ok(totals)
