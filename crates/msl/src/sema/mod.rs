@@ -24,6 +24,7 @@ mod operator;
 mod overload;
 mod scope;
 mod stmt;
+mod string;
 mod template;
 pub mod traits;
 mod typename;
