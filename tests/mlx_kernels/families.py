@@ -376,6 +376,6 @@ FAMILIES = [
            [("gated_delta_seq", (t, 64, 64, 2, 4, 16)) for t in FLOATS]
            + [("gated_delta_fused_chunk", (t, 64, 64, 2, 4, 16)) for t in FLOATS], {200: "true"}),
     Family("fft", BASE + ["fft.h"], [("fft", (256, a, b)) for a, b in
-                                     [(COMPLEX, COMPLEX), ("float", COMPLEX), (COMPLEX, "float")]],
+                                     [("float2", "float2"), ("float", "float2"), ("float2", "float")]],
            {0: "false", 1: "true", 2: "4", **{i: "0" for i in range(3, 22)}, 8: "1", 10: "1", 22: "false"}),
 ]

@@ -1,8 +1,10 @@
 //! Functions and kernels: parameters, and the body around the statements.
 
+use std::rc::Rc;
+
 use crate::diagnostic::codes::sema as codes;
 use crate::ir::{self, Builder, Module, Op, Passing, Type};
-use crate::lower::{Lower, Shared};
+use crate::lower::{Lower, Shared, tail};
 use crate::sema::hir::{FnId, LocalId};
 use crate::sema::types::{Kind, Ty};
 use crate::sema::{Res, Role};
@@ -17,6 +19,10 @@ impl Shared<'_, '_> {
         let Some(body) = func.body.clone() else {
             let message = format!("`{name}` has no body");
             return self.error(codes::NO_DEFINITION, at, message);
+        };
+        let body = match tail::as_loop(self.sema, id, &body) {
+            Some(looped) => Rc::new(looped),
+            None => body,
         };
         let ir_id = self.callee(module, id);
         let ret_ty = ret.map_or(Ty::VOID, |ret| ret.ty);

@@ -372,6 +372,11 @@ impl Sema<'_> {
         {
             return Some(special);
         }
+        if let Some(class) = self.func(id).class
+            && let Some(special) = self.special_member(id, class)
+        {
+            return Some(special);
+        }
         let func = self.func(id);
         if !matches!(decl.body, FunctionBody::None) {
             return Some(decl);
@@ -921,7 +926,7 @@ pub(super) fn operator_name(op: tree::Operator) -> String {
 }
 
 /// Whether two functions may be declarations of one by their names.
-fn same_name(a: &SegmentName, b: &SegmentName) -> bool {
+pub(super) fn same_name(a: &SegmentName, b: &SegmentName) -> bool {
     match (a, b) {
         (SegmentName::Ident(a), SegmentName::Ident(b)) => a == b,
         (SegmentName::Operator(a), SegmentName::Operator(b)) => a == b,
