@@ -156,6 +156,8 @@ impl Array {
         .context("the .npy header is cut off")?;
         let header = std::str::from_utf8(header).context("the .npy header is not text")?;
         let descr = field(header, "descr")?.trim_matches(['\'', '"']).replace('=', "<");
+        // Raw two-byte items, as extension types such as bfloat16 are written.
+        let descr = if descr == "<V2" { "|V2".into() } else { descr };
         let Some(dtype) = DTYPES.iter().find(|dtype| dtype.descr == descr).copied() else {
             bail!("element type {descr} is not supported; convert to a 32-bit type first");
         };

@@ -104,7 +104,7 @@ impl Shared<'_, '_> {
             let (binding, element, is_ref) = match param.role {
                 Role::Buffer(n, to, is_ref) => (ir::Binding::Buffer(n), to, is_ref),
                 Role::Threadgroup(n, to, is_ref) => (ir::Binding::Threadgroup(n), to, is_ref),
-                Role::Attribute(_) => continue,
+                Role::Attribute(_) | Role::Absent => continue,
             };
             let ty = self.ty(module, element.ty);
             types.push(self.pointer_to(module, element));
@@ -140,6 +140,10 @@ impl Shared<'_, '_> {
             let local_ty = body.locals[n].ty;
             let value = match param.role {
                 Role::Attribute(attribute) => lower.attribute(attribute, local_ty.ty),
+                Role::Absent => {
+                    let ty = lower.ty(local_ty.ty);
+                    lower.zero_value(ty)
+                }
                 Role::Buffer(..) | Role::Threadgroup(..) => match pointers.next() {
                     Some(value) => value,
                     None => continue,
