@@ -68,7 +68,7 @@ def check(family, names=None):
         return {kernel["name"] for kernel in answer["kernels"]}
 
 
-def run(family_name, template, arguments, inputs, outputs, groups, threads, constants=None):
+def run(family_name, template, arguments, inputs, outputs, groups, threads, constants=None, bounds="error"):
     """Runs one instantiation and returns its outputs.
 
     `inputs` are arrays, or numbers of numpy types, by parameter; `outputs` give dtype and shape.
@@ -81,7 +81,7 @@ def run(family_name, template, arguments, inputs, outputs, groups, threads, cons
     grid = [g * t for g, t in zip(groups, threads)]
     with tempfile.TemporaryDirectory() as folder:
         words = ["--kernel", kernel, "--grid", ",".join(map(str, grid)),
-                 "--threadgroup", ",".join(map(str, threads)), "--bounds", "error"]
+                 "--threadgroup", ",".join(map(str, threads)), "--bounds", bounds]
         for name, value in inputs.items():
             array = np.ascontiguousarray(value)
             np.save(f"{folder}/{name}.npy", array)
