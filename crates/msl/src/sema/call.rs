@@ -290,9 +290,9 @@ impl Sema<'_> {
         let found = match &segment.name {
             SegmentName::Ident(name) => self.lookup_member(class, *name)?,
             SegmentName::Operator(_) => self.operator_members(class, &segment.name)?,
-            SegmentName::Conversion(_) => {
-                let conversions = self.conversions(class)?;
-                Some(Found::Functions(conversions))
+            SegmentName::Conversion(ty) => {
+                let to = self.type_name(scope, ty)?;
+                return self.named_conversion(class, object, to, at);
             }
             SegmentName::Destructor | SegmentName::Decltype(_) => {
                 return Ok(Expr::value(ExprKind::Void(Box::new(object)), Ty::VOID, start(at)));
@@ -503,6 +503,28 @@ impl Sema<'_> {
             values.push(arg);
         }
         Ok(Expr::value(ExprKind::New(id, values), ty.ty, start(at)))
+    }
+
+    /// `object.operator T()`
+    fn named_conversion(&mut self, class: ClassId, object: Expr, to: Qt, at: Range) -> Res<Expr> {
+        let outer = std::mem::replace(&mut self.explicit_allowed, true);
+        let conversions = self.conversions(class);
+        let found = conversions.map(|conversions| {
+            conversions.iter().find_map(|candidate| {
+                let object = object.clone();
+                let called = self.attempt(|s| s.call_conversion(candidate, object, to, at));
+                called.ok().filter(|call| call.ty.ty == to.ty)
+            })
+        });
+        self.explicit_allowed = outer;
+        match found? {
+            Some(call) => Ok(call),
+            None => {
+                let (class, to) = (self.show(object.ty), self.show(to));
+                let message = format!("`{class}` has no conversion to `{to}`");
+                self.err(codes::UNDECLARED, at, message)
+            }
+        }
     }
 
     /// Calls a conversion function.

@@ -6,7 +6,7 @@ use crate::diagnostic::Range;
 use crate::sema::codes;
 use crate::sema::lookup::{Candidate, Found, Method, VarTemplate};
 use crate::sema::scope::{ScopeId, ScopeKind};
-use crate::sema::types::{ClassId, Kind, Layout, Qt};
+use crate::sema::types::{ClassId, Kind, Layout, Qt, Space};
 use crate::sema::{Res, Sema, TArg, TemplateRef};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
@@ -553,9 +553,20 @@ impl Sema<'_> {
         Ok(methods)
     }
 
-    /// Constructors.
+    /// Constructors. A value is made in thread memory and then copied, so those for other address
+    /// spaces count only where a class has no others.
     pub(super) fn constructors(&mut self, id: ClassId) -> Res<Vec<Candidate>> {
-        self.methods_where(id, false, &mut |_, f| f.kind == FunctionKind::Constructor)
+        let all = self.methods_where(id, false, &mut |_, f| f.kind == FunctionKind::Constructor)?;
+        let here = |candidate: &Candidate| match candidate {
+            Candidate::Source(method) => {
+                matches!(method.decl.sig.quals.space, None | Some(Space::Thread))
+            }
+            Candidate::Builtin(_) => true,
+        };
+        if !all.iter().any(here) {
+            return Ok(all);
+        }
+        Ok(all.into_iter().filter(here).collect())
     }
 
     /// Conversion functions.

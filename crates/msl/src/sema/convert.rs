@@ -115,7 +115,7 @@ impl Sema<'_> {
         let related = self.related(e.ty, target);
         if e.lvalue
             && let Some(rank) = related
-            && (target.is_const || !e.ty.is_const)
+            && keeps_const(e.ty, target)
             && (target.is_volatile || !e.ty.is_volatile)
             && self.space_of(e) == target.space
         {
@@ -198,10 +198,7 @@ impl Sema<'_> {
     }
 
     fn pointer_rank(&mut self, from: Qt, to: Qt) -> Option<u8> {
-        if from.space != to.space
-            || from.is_const && !to.is_const
-            || from.is_volatile && !to.is_volatile
-        {
+        if from.space != to.space || !keeps_const(from, to) || from.is_volatile && !to.is_volatile {
             return None;
         }
         if to.ty == Ty::VOID && from.ty != Ty::VOID {
@@ -506,4 +503,10 @@ fn scalar_rank(from: Scalar, to: Scalar) -> u8 {
     } else {
         CONVERT
     }
+}
+
+/// Whether a reference or pointer to `to` promises not to change a `from` that is const. Nothing
+/// in the constant address space can change, with `const` or without.
+fn keeps_const(from: Qt, to: Qt) -> bool {
+    to.is_const || !from.is_const || to.space == Space::Constant
 }

@@ -29,7 +29,7 @@ impl Sema<'_> {
             }
             Tree::Bool(value) => constant(u64::from(*value), Ty::BOOL),
             Tree::Char(c) => constant(u64::from(*c as u8), Ty::scalar(Scalar::I8)),
-            Tree::Str(_) => self.err(codes::UNSUPPORTED, at, "strings are not supported here"),
+            Tree::Str(text) => Ok(self.string(text, span)),
             Tree::Nullptr => constant(0, Ty::NULLPTR),
             Tree::Path(path) => self.path_expr(scope, path),
             Tree::This => match self.fx.this {

@@ -23,7 +23,9 @@ mod lookup;
 mod operator;
 mod overload;
 mod scope;
+mod special;
 mod stmt;
+mod string;
 mod template;
 pub mod traits;
 mod typename;
@@ -118,6 +120,8 @@ pub struct Sema<'a> {
     enum_scopes: Vec<ScopeId>,
     templates: Vec<template::ClassTemplate>,
     template_index: FxHashMap<(ScopeId, Symbol), u32>,
+    /// Members of class templates that are defined for certain arguments, by the class's name.
+    special_members: Option<special::Members>,
     instance_index: FxHashMap<(u32, Vec<TArg>), Qt>,
     /// Function instances by number.
     pub fns: Vec<FnInst>,
@@ -201,6 +205,7 @@ impl<'a> Sema<'a> {
             enum_scopes: Vec::new(),
             templates: Vec::new(),
             template_index: FxHashMap::default(),
+            special_members: None,
             instance_index: FxHashMap::default(),
             fns: Vec::new(),
             fn_index: FxHashMap::default(),
