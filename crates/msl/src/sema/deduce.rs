@@ -397,7 +397,7 @@ impl Sema<'_> {
                 },
                 _ => false,
             },
-            (TemplateArg::Value(e), TArg::Value(..) | TArg::Function(_)) => match plain_name(e) {
+            (TemplateArg::Value(e), TArg::Value(..) | TArg::Function(_) | TArg::Overloads(_)) => match plain_name(e) {
                 Some(name) => d.bind(name, actual.clone()),
                 None => true,
             },
