@@ -110,13 +110,15 @@ impl Sema<'_> {
         let Kind::Ref(target, rvalue) = *self.types.kind(to.ty) else {
             return self.implicit_value(e, to).map(|rank| (rank, 0));
         };
+        let target = self.with_element_quals(target);
+        let from = self.with_element_quals(e.ty);
         let added = u8::from(target.is_const && !e.ty.is_const)
             + u8::from(target.is_volatile && !e.ty.is_volatile);
         let related = self.related(e.ty, target);
         if e.lvalue
             && let Some(rank) = related
-            && keeps_const(e.ty, target)
-            && (target.is_volatile || !e.ty.is_volatile)
+            && keeps_const(from, target)
+            && (target.is_volatile || !from.is_volatile)
             && self.space_of(e) == target.space
         {
             return if rvalue { None } else { Some((rank, added)) };
@@ -136,6 +138,17 @@ impl Sema<'_> {
             return self.implicit_value(e, target).map(|rank| (rank.max(ADJUST), 1));
         }
         None
+    }
+
+    /// An array type with its elements' qualifiers, which are the array's too.
+    fn with_element_quals(&self, mut ty: Qt) -> Qt {
+        let element = self.element_type(ty);
+        ty.is_const |= element.is_const;
+        ty.is_volatile |= element.is_volatile;
+        if ty.space == Space::Thread {
+            ty.space = element.space;
+        }
+        ty
     }
 
     /// The space in which an object is.
@@ -310,8 +323,8 @@ impl Sema<'_> {
             let message = format!("a `{shown}` cannot refer to this `{from}`: {why}");
             return self.err(codes::CONVERSION, at, message);
         };
-        let direct =
-            e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == target.space;
+        let space = self.with_element_quals(target).space;
+        let direct = e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == space;
         let object = if direct {
             self.as_base(e, target, at)?
         } else {

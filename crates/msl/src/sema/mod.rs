@@ -71,6 +71,8 @@ pub enum TArg {
     Value(u64, Ty),
     /// A function.
     Function(FnId),
+    /// A name of several functions or a template: the parameter's type will choose.
+    Overloads(u32),
     /// A template.
     Template(TemplateRef),
     /// A pack.
@@ -153,6 +155,8 @@ pub struct Sema<'a> {
     explicit_allowed: bool,
     /// Stores into shared temporaries that the expression being built still has to make.
     pending: Vec<(hir::LocalId, hir::Expr)>,
+    /// Functions that the type of a template parameter has still to choose from.
+    overloads: Vec<(Vec<lookup::Candidate>, Vec<TArg>)>,
     /// Function constants by index.
     pub function_constants: FxHashMap<u64, FunctionConstant>,
     /// Whether multiply and add may be contracted where no pragma says otherwise.
@@ -226,6 +230,7 @@ impl<'a> Sema<'a> {
             in_user_conversion: false,
             explicit_allowed: false,
             pending: Vec::new(),
+            overloads: Vec::new(),
             function_constants: FxHashMap::default(),
             contract: true,
         }
