@@ -15,6 +15,7 @@ import mlx.core as mx
 import pytest
 
 import cases_attention
+import cases_complex
 import cases_errors
 import cases_norms
 import cases_promotion
@@ -28,6 +29,7 @@ MODULES = [
     cases_norms,
     cases_rope,
     cases_attention,
+    cases_complex,
     cases_promotion,
     cases_random,
     cases_errors,

@@ -13,11 +13,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// Shapes that do not fit an operation or each other.
-    #[error("{}{message}", prefix(op))]
+    #[error("{message}")]
     Shape {
         /// The operation that refused them.
         op: &'static str,
-        /// What was expected and found.
+        /// What was expected and found, after the operation's name in brackets where MLX has it.
         message: String,
         /// The shapes in question.
         shapes: Vec<Shape>,
@@ -158,9 +158,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn shape(op: &'static str, message: impl Into<String>, shapes: &[&[usize]]) -> Self {
+    pub(crate) fn shape(op: &'static str, message: impl Display, shapes: &[&[usize]]) -> Self {
         let shapes = shapes.iter().map(|&s| s.into()).collect();
-        Error::Shape { op, message: message.into(), shapes }
+        Error::Shape { op, message: format!("[{op}] {message}"), shapes }
     }
 
     pub(crate) fn dtype(op: &'static str, message: impl Into<String>, dtypes: &[Dtype]) -> Self {
@@ -174,11 +174,6 @@ impl Error {
     pub(crate) fn runtime(op: &'static str, message: impl Into<String>) -> Self {
         Error::Runtime { op, message: message.into() }
     }
-}
-
-/// The operation's name before a message; MLX leaves it out of this one.
-fn prefix(op: &str) -> String {
-    if op == "broadcast_to" { String::new() } else { format!("[{op}] ") }
 }
 
 /// A shape as MLX prints it: `()`, `(3)`, `(2,3)`.

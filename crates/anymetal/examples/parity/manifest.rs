@@ -127,10 +127,19 @@ fn spacings(dtype: Dtype) -> (f64, f64) {
     match dtype {
         Dtype::F16 => (2f64.powi(-10), 2f64.powi(-24)),
         Dtype::Bf16 => (2f64.powi(-7), 2f64.powi(-133)),
-        Dtype::F32 => (2f64.powi(-23), 2f64.powi(-149)),
+        Dtype::F32 | Dtype::Complex64 => (2f64.powi(-23), 2f64.powi(-149)),
         Dtype::F64 => (2f64.powi(-52), 0.0),
         _ => (0.0, 0.0),
     }
+}
+
+/// The elements, of complex numbers the parts.
+fn numbers(array: &Array) -> Result<Vec<f64>> {
+    let parts = match array.dtype() {
+        Dtype::Complex64 => array.reshape(&[-1])?.view(Dtype::F32)?,
+        _ => array.clone(),
+    };
+    parts.astype(Dtype::F64)?.to_vec()
 }
 
 fn difference(result: &Array, expected: &Array, ulp: f64, size: f64) -> Result<Option<String>> {
@@ -143,8 +152,7 @@ fn difference(result: &Array, expected: &Array, ulp: f64, size: f64) -> Result<O
         return Ok((!same).then(|| "not equal bit for bit".to_string()));
     }
     let (epsilon, tiny) = spacings(result.dtype());
-    let found = result.astype(Dtype::F64)?.to_vec::<f64>()?;
-    let wanted = expected.astype(Dtype::F64)?.to_vec::<f64>()?;
+    let (found, wanted) = (numbers(result)?, numbers(expected)?);
     let far = |(found, wanted): (f64, f64)| {
         let allowed = ulp * (epsilon * wanted.abs().max(size)).max(tiny);
         let close = (found - wanted).abs() <= allowed || found == wanted;

@@ -5,7 +5,7 @@ use anymetal::fast::{
     AttentionOptions, Mask, RopeOptions, layer_norm, rms_norm, rope, scaled_dot_product_attention,
 };
 use anymetal::ops::Operand;
-use anymetal::{Array, Dtype, Result, Scalar, io, ops, random, vjp};
+use anymetal::{Array, Dtype, Result, Scalar, io, jvp, ops, random, vjp};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -33,9 +33,10 @@ pub(crate) fn run(case: &Case) -> Result<Vec<Array>> {
             let qkv = [case.array("q")?, case.array("k")?, case.array("v")?];
             vjp(call, &qkv, &[case.array("g")?])?.1
         }
-        _ => match (op.strip_prefix("promote_"), op.strip_prefix("random_")) {
-            (Some(op), _) => vec![promoted(case, op)?],
-            (_, Some(op)) => drawn(case, op)?,
+        _ => match op.split_once('_') {
+            Some(("promote", op)) => vec![promoted(case, op)?],
+            Some(("random", op)) => drawn(case, op)?,
+            Some(("complex", op)) => complex(case, op)?,
             _ => panic!("no operation {op}"),
         },
     };
@@ -122,6 +123,35 @@ fn drawn(case: &Case, op: &str) -> Result<Vec<Array>> {
     Ok(vec![result])
 }
 
+/// A function of complex numbers, its gradients and its tangent.
+fn complex(case: &Case, op: &str) -> Result<Vec<Array>> {
+    let call = |x: &[Array]| {
+        let [a, b] = [&x[0], x.last().unwrap_or(&x[0])];
+        Ok(vec![match op {
+            "add" | "divide" | "maximum" | "power" => binary(op, a, b.into())?,
+            "subtract" => ops::subtract(a, b)?,
+            "multiply" => ops::multiply(a, b)?,
+            "minimum" => ops::minimum(a, b)?,
+            "matmul" => ops::matmul(a, b)?,
+            "mixed" => ops::multiply(&a.real()?, b)?,
+            "where" => ops::select(&ops::greater(&a.real()?, 0.0)?, a, b)?,
+            "real_to_complex" => a.real()?.astype(Dtype::Complex64)?,
+            "complex_to_real" => a.astype(Dtype::F32)?,
+            "var" => ops::var(a, (), false, 1)?,
+            _ => unary(op, a)?,
+        }])
+    };
+    let arrays = |keys: [&str; 2]| -> Result<Vec<Array>> {
+        keys.iter().filter_map(|key| case.optional(key).transpose()).collect()
+    };
+    let arguments = arrays(["a", "b"])?;
+    let mut results = call(&arguments)?;
+    let Some(g) = case.optional("g")? else { return Ok(results) };
+    results.extend(vjp(call, &arguments, &[g])?.1);
+    results.extend(jvp(call, &arguments, &arrays(["t", "u"])?)?.1);
+    Ok(results)
+}
+
 /// The result of an operation on ones.
 fn promoted(case: &Case, op: &str) -> Result<Array> {
     let ones = |key: &str| ops::ones(&[2], dtype(case.text(key)));
@@ -137,21 +167,54 @@ fn promoted(case: &Case, op: &str) -> Result<Array> {
         };
         return binary(op, &a, scalar.into());
     }
+    unary(op, &a)
+}
+
+fn unary(op: &str, a: &Array) -> Result<Array> {
     match op {
-        "exp" => a.exp(),
-        "sqrt" => a.sqrt(),
+        "negative" => ops::negative(a),
         "abs" => a.abs(),
-        "negative" => ops::negative(&a),
+        "sign" => a.sign(),
         "square" => a.square(),
-        "sum" => ops::sum(&a, (), false),
-        "mean" => ops::mean(&a, (), false),
-        "prod" => ops::prod(&a, (), false),
-        "max" => ops::max(&a, (), false),
-        "argmax" => ops::argmax(&a, None, false),
-        "logsumexp" => ops::logsumexp(&a, (), false),
-        "softmax" => ops::softmax(&a, -1, false),
+        "sqrt" => a.sqrt(),
+        "rsqrt" => a.rsqrt(),
+        "reciprocal" => a.reciprocal(),
+        "exp" => a.exp(),
+        "expm1" => a.expm1(),
+        "log" => a.log(),
+        "log2" => a.log2(),
+        "log10" => a.log10(),
+        "log1p" => a.log1p(),
+        "sin" => a.sin(),
+        "cos" => a.cos(),
+        "tan" => a.tan(),
+        "sinh" => a.sinh(),
+        "cosh" => a.cosh(),
+        "tanh" => a.tanh(),
+        "arcsin" => a.arcsin(),
+        "arccos" => a.arccos(),
+        "arctan" => a.arctan(),
+        "arcsinh" => a.arcsinh(),
+        "arccosh" => a.arccosh(),
+        "arctanh" => a.arctanh(),
+        "erf" => a.erf(),
+        "erfinv" => a.erfinv(),
+        "sigmoid" => a.sigmoid(),
+        "floor" => a.floor(),
+        "ceil" => a.ceil(),
+        "round" => a.round(),
+        "conjugate" => a.conjugate(),
+        "real" => a.real(),
+        "imag" => a.imag(),
+        "sum" => ops::sum(a, (), false),
+        "mean" => ops::mean(a, (), false),
+        "prod" => ops::prod(a, (), false),
+        "max" => ops::max(a, (), false),
+        "argmax" => ops::argmax(a, None, false),
+        "logsumexp" => ops::logsumexp(a, (), false),
+        "softmax" => ops::softmax(a, -1, false),
         "isnan" => a.isnan(),
-        "logical_not" => ops::logical_not(&a),
+        "logical_not" => ops::logical_not(a),
         other => panic!("no operation {other}"),
     }
 }

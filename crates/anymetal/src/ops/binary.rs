@@ -6,6 +6,7 @@
 use anymetal_kernels::elementwise::BinaryOp;
 
 use super::create::scalar_as;
+use super::unary::conjugated;
 use super::{broadcast_shapes, broadcast_to, scalar, select, with_leading, zeros_like};
 use crate::array::dtype::{Scalar, promote};
 use crate::array::eval::EvalContext;
@@ -88,7 +89,8 @@ functions! {
     floor_divide, FloorDivide, Same;
     /// Remainder with the divisor's sign.
     remainder, Remainder, Same;
-    /// `a` to the power `b`.
+    /// `a` to the power `b`. The gradient of a complex base is conjugated as every gradient of an
+    /// analytic function is; MLX forgets to.
     power, Power, Same;
     /// The larger; not a number if either is.
     maximum, Maximum, Same;
@@ -210,7 +212,9 @@ impl Operation for Binary {
         let [a, b] = cx.inputs else { unreachable!("two inputs") };
         (0..2)
             .map(|i| match cx.wanted[i] {
-                true => times_derivative(self.0, i, cx.cotangent(), a, b, cx.output()),
+                true => conjugated(cx.cotangent(), |g| {
+                    times_derivative(self.0, i, g, a, b, cx.output())
+                }),
                 false => Ok(None),
             })
             .collect()

@@ -108,12 +108,14 @@ impl Operation for Matmul {
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Vec<Option<Array>>> {
         let (a, b, g) = (&cx.inputs[0], &cx.inputs[1], cx.cotangent());
+        // Conjugate transposes: those of real matrices are the matrices themselves, transposed.
+        let adjoint = |x: &Array| swapaxes(&x.conjugate()?, -1, -2);
         let da = match cx.wanted[0] {
-            true => Some(product(g.clone(), swapaxes(b, -1, -2)?)),
+            true => Some(product(g.clone(), adjoint(b)?)),
             false => None,
         };
         let db = match cx.wanted[1] {
-            true => Some(product(swapaxes(a, -1, -2)?, g.clone())),
+            true => Some(product(adjoint(a)?, g.clone())),
             false => None,
         };
         Ok(vec![da, db])

@@ -178,7 +178,8 @@ pub fn mean<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool) -> Result<
 }
 
 /// Variance over axes with `ddof` subtracted from the count, floating; two passes, so a common
-/// offset costs no accuracy.
+/// offset costs no accuracy. That of complex numbers is real: the mean squared distance from their
+/// mean.
 ///
 /// # Errors
 /// As [`fn@sum`].
@@ -188,7 +189,8 @@ pub fn var<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool, ddof: usize
     let signed: Vec<isize> = axes.iter().map(|&a| a as isize).collect();
     let centred = subtract(&x, &mean(&x, signed.as_slice(), true)?)?;
     let count: usize = axes.iter().map(|&a| x.shape()[a]).product();
-    let total = reduced(ReduceOp::Sum, &centred.square()?, &axes, keepdims)?;
+    let distance = if x.dtype() == Dtype::Complex64 { centred.abs()? } else { centred };
+    let total = reduced(ReduceOp::Sum, &distance.square()?, &axes, keepdims)?;
     multiply(&total, 1.0 / count.saturating_sub(ddof) as f64)
 }
 

@@ -238,7 +238,8 @@ pub fn broadcast_to(x: &Array, shape: &[usize]) -> Result<Array> {
     if broadcast_shapes(x.shape(), shape)?.as_slice() != shape {
         let (from, to) = (ShapeText(x.shape()), ShapeText(shape));
         let message = format!("Cannot broadcast array of shape {from} into shape {to}.");
-        return Err(Error::shape("broadcast_to", message, &[x.shape(), shape]));
+        let shapes = vec![x.shape().into(), shape.into()];
+        return Err(Error::Shape { op: "broadcast_to", message, shapes });
     }
     Ok(Array::record(Broadcast(shape.into()), [x.clone()], shape, x.dtype()))
 }

@@ -16,7 +16,8 @@ enum Kind {
     Same,
     /// Integers and booleans become `float32`.
     Float,
-    /// Rounding: integers and booleans are returned as they are; no complex.
+    /// Rounding: integers and booleans are returned as they are; complex numbers are rounded to
+    /// the nearest only, part by part.
     Rounding,
     /// As `Float`, and complex numbers have no such function.
     RealFloat,
@@ -78,35 +79,35 @@ functions! {
     /// Natural logarithm.
     log, Log, Float, "log";
     /// Logarithm to base 2.
-    log2, Log2, RealFloat, "log2";
+    log2, Log2, Float, "log2";
     /// Logarithm to base 10.
-    log10, Log10, RealFloat, "log10";
+    log10, Log10, Float, "log10";
     /// `log(1 + x)`, accurate near zero.
-    log1p, Log1p, RealFloat, "log1p";
+    log1p, Log1p, Float, "log1p";
     /// Sine of radians.
     sin, Sin, Float, "sin";
     /// Cosine of radians.
     cos, Cos, Float, "cos";
     /// Tangent of radians.
-    tan, Tan, RealFloat, "tan";
+    tan, Tan, Float, "tan";
     /// Hyperbolic sine.
-    sinh, Sinh, RealFloat, "sinh";
+    sinh, Sinh, Float, "sinh";
     /// Hyperbolic cosine.
-    cosh, Cosh, RealFloat, "cosh";
+    cosh, Cosh, Float, "cosh";
     /// Hyperbolic tangent.
-    tanh, Tanh, RealFloat, "tanh";
+    tanh, Tanh, Float, "tanh";
     /// Inverse sine, in radians.
-    arcsin, Asin, RealFloat, "arcsin";
+    arcsin, Asin, Float, "arcsin";
     /// Inverse cosine, in radians.
-    arccos, Acos, RealFloat, "arccos";
+    arccos, Acos, Float, "arccos";
     /// Inverse tangent, in radians.
-    arctan, Atan, RealFloat, "arctan";
+    arctan, Atan, Float, "arctan";
     /// Inverse hyperbolic sine.
-    arcsinh, Asinh, RealFloat, "arcsinh";
+    arcsinh, Asinh, Float, "arcsinh";
     /// Inverse hyperbolic cosine.
-    arccosh, Acosh, RealFloat, "arccosh";
+    arccosh, Acosh, Float, "arccosh";
     /// Inverse hyperbolic tangent.
-    arctanh, Atanh, RealFloat, "arctanh";
+    arctanh, Atanh, Float, "arctanh";
     /// Error function.
     erf, Erf, RealFloat, "erf";
     /// Inverse of the error function.
@@ -172,6 +173,7 @@ fn apply(op: UnaryOp, x: &Array) -> Result<Array> {
         (UnaryOp::Abs, _) if dtype.is_unsigned_integer() => Ok(x.clone()),
         (UnaryOp::Square, _) if dtype == Dtype::Bool => Ok(x.clone()),
         (_, Kind::Same) => Ok(record(op, x.clone(), dtype)),
+        (UnaryOp::Round, _) if complex => Ok(record(op, x.clone(), dtype)),
         (_, Kind::RealFloat | Kind::Rounding) if complex => refuse(),
         (_, Kind::Rounding) if !dtype.is_float() => Ok(x.clone()),
         (_, Kind::Rounding) => Ok(record(op, x.clone(), dtype)),
@@ -204,20 +206,42 @@ impl Operation for Unary {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Vec<Option<Array>>> {
-        let x = &cx.inputs[0];
-        Ok(vec![times_derivative(self.0, cx.cotangent(), x, cx.output())?])
+        let (x, g) = (&cx.inputs[0], cx.cotangent());
+        Ok(vec![conjugated(g, |g| times_derivative(self.0, g, x, cx.output()))?])
     }
 
     fn jvp(&self, cx: &Jvp<'_>) -> Option<Result<Vec<Option<Array>>>> {
         let (Some(tangent), Some(output)) = (&cx.tangents[0], &cx.outputs[0]) else {
             return Some(Ok(vec![None]));
         };
-        Some(times_derivative(self.0, tangent, &cx.inputs[0], output).map(|t| vec![t]))
+        let x = &cx.inputs[0];
+        let derivative = match self.0 {
+            // Real functions of complex numbers: the rule is that of their reverse, transposed.
+            UnaryOp::Abs if x.dtype() == Dtype::Complex64 => {
+                x.sign().and_then(|s| multiply(tangent, &s.conjugate()?)?.real()).map(Some)
+            }
+            UnaryOp::Real | UnaryOp::Imag => apply(self.0, tangent).map(Some),
+            _ => times_derivative(self.0, tangent, x, output),
+        };
+        Some(derivative.map(|t| vec![t]))
     }
 
     fn vmap(&self, inputs: &[Array], _: &[bool]) -> Result<Vec<Array>> {
         Ok(vec![apply(self.0, &inputs[0])?])
     }
+}
+
+/// A reverse rule from one of multiplying with the derivative. The gradient of a complex argument
+/// is MLX's: its real part is the derivative by the argument's real part, its imaginary part that
+/// by the imaginary part, so the derivative of an analytic function enters conjugated.
+pub(super) fn conjugated(
+    g: &Array,
+    times_derivative: impl FnOnce(&Array) -> Result<Option<Array>>,
+) -> Result<Option<Array>> {
+    if g.dtype() != Dtype::Complex64 {
+        return times_derivative(g);
+    }
+    times_derivative(&g.conjugate()?)?.map(|product| product.conjugate()).transpose()
 }
 
 /// `t` times the derivative of `y = op(x)`; `None` where that is zero everywhere.
@@ -247,6 +271,11 @@ fn times_derivative(op: UnaryOp, t: &Array, x: &Array, y: &Array) -> Result<Opti
         UnaryOp::Acos => multiply(t, &one_minus_square(x)?.rsqrt()?.negative()?)?,
         UnaryOp::Atan => divide(t, &add(&x.square()?, 1.0)?)?,
         UnaryOp::Asinh => multiply(t, &add(&x.square()?, 1.0)?.rsqrt()?)?,
+        UnaryOp::Acosh if x.dtype() == Dtype::Complex64 => {
+            // The root of the product is the other branch in the left half of the plane.
+            let slope = multiply(&add(x, 1.0)?.rsqrt()?, &subtract(x, 1.0)?.rsqrt()?)?;
+            multiply(t, &slope)?
+        }
         UnaryOp::Acosh => multiply(t, &subtract(&x.square()?, 1.0)?.rsqrt()?)?,
         UnaryOp::Atanh => divide(t, &one_minus_square(x)?)?,
         UnaryOp::Erf => {

@@ -1,6 +1,6 @@
 //! What the table leaves out: complex numbers, bool, bits, and arrays made from numbers.
 
-use anymetal::{Array, Complex64, Dtype, Result, ops, vjp};
+use anymetal::{Array, Complex64, Dtype, Result, grad, jvp, ops, vjp};
 
 use crate::rng::{Rng, fresh_seed};
 
@@ -88,18 +88,61 @@ fn complex_arithmetic_is_right() {
     assert_near(&product, &[dot], "matmul");
 }
 
-/// The gradient of a real function of a complex argument, MLX's convention: the cotangent of
-/// `z w` with respect to `z` is the cotangent times `w`, without conjugation, as in the table of
-/// real derivatives.
+/// `tests/parity/cases_complex.py` compares every function with MLX; here are the convention, and
+/// that the forward derivative is the transposed reverse one: `Re(conj(g) J t) = Re(conj(J* g) t)`.
 #[test]
-fn complex_derivatives_follow_the_real_rules() {
+fn complex_gradients_point_uphill() {
     let z = Array::scalar(Complex64::new(0.5, -1.0));
     let w = Array::scalar(Complex64::new(2.0, 3.0));
     let g = Array::scalar(Complex64::new(1.0, 0.5));
     let product = |a: &[Array]| Ok(vec![ops::multiply(&a[0], &a[1])?]);
-    let (_, grads) = vjp(product, &[z, w], &[g]).unwrap();
-    assert_eq!(grads[0].item::<Complex64>().unwrap(), Complex64::new(0.5, 4.0));
-    assert_eq!(grads[1].item::<Complex64>().unwrap(), Complex64::new(1.0, -0.75));
+    let (_, grads) = vjp(product, &[z.clone(), w], &[g]).unwrap();
+    assert_eq!(grads[0].item::<Complex64>().unwrap(), Complex64::new(3.5, -2.0));
+    assert_eq!(grads[1].item::<Complex64>().unwrap(), Complex64::new(0.0, 1.25));
+    let uphill = grad(|a| a[0].abs()?.square(), &[0])(&[z]).unwrap();
+    assert_near(&uphill[0], &[Wide::new(1.0, -2.0)], "gradient of |z|^2");
+}
+
+#[test]
+fn complex_forward_derivatives_are_transposed_reverse_ones() {
+    let mut rng = Rng(fresh_seed());
+    let mut array = |n: usize| Array::from_slice(&complex(&mut rng, n), &[n]).unwrap();
+    type F = fn(&Array) -> Result<Array>;
+    let functions: [(&str, F); 12] = [
+        ("abs", Array::abs),
+        ("real", Array::real),
+        ("imag", Array::imag),
+        ("conjugate", Array::conjugate),
+        ("sqrt", Array::sqrt),
+        ("tanh", Array::tanh),
+        ("arccosh", Array::arccosh),
+        ("power", |z| ops::power(z, z)),
+        ("divide", |z| ops::divide(&z.sin()?, z)),
+        ("prod", |z| ops::prod(z, (), false)),
+        ("var", |z| ops::var(z, (), false, 0)),
+        ("matmul", |z| {
+            let m = ops::reshape(z, &[2, 2])?;
+            ops::matmul(&m, &ops::multiply(&m, &m)?)
+        }),
+    ];
+    for (name, f) in functions {
+        let (z, t) = (array(4), array(4));
+        let y = f(&z).unwrap();
+        let g = array(y.size().max(1));
+        let g = ops::reshape(&g, &y.shape().iter().map(|&n| n as isize).collect::<Vec<_>>());
+        let g = g.unwrap().astype(y.dtype()).unwrap();
+        let run = |a: &[Array]| Ok(vec![f(&a[0])?]);
+        let forward = jvp(run, &[z.clone()], &[t.clone()]).unwrap().1.remove(0);
+        let reverse = vjp(run, &[z], &[g.clone()]).unwrap().1.remove(0);
+        assert_eq!((forward.dtype(), reverse.dtype()), (y.dtype(), Dtype::Complex64), "{name}");
+        let dot = |a: &Array, b: &Array| {
+            let all = ops::multiply(&a.conjugate()?, b)?.astype(Dtype::Complex64)?.real()?;
+            ops::sum(&all, (), false)?.item::<f32>()
+        };
+        let (a, b) = (dot(&g, &forward).unwrap(), dot(&reverse, &t).unwrap());
+        // Sums of four products, each of a few float32 roundings.
+        assert!((a - b).abs() <= 1e-4 * (1.0 + a.abs()), "{name}: {a} and {b}");
+    }
 }
 
 #[test]
