@@ -43,7 +43,7 @@ def outcome(name, folder, *command):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_program_runs_unchanged(name, tmp_path):
     text = (PROGRAMS / f"{name}.py").read_text()
-    assert "import mlx.core as mx" in text and "anymetal" not in text.split('"""', 2)[2]
+    assert "import mlx.core as mx" in text and "import anymetal" not in text
     ours = outcome(name, tmp_path, "-m", "anymetal", "-m", "pytest")
     COUNTS[name] = [len(ours), sum(error is None for error in ours.values()), None]
     assert {case: error for case, error in ours.items() if error} == {}

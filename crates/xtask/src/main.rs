@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
+  tour               the library at work: fused operations in Rust, MLX's examples in Python
   tidy               check the rules of the house: imports, docs, names, unsafe code, the code map
   test [--full]      every test: Rust, documentation, parity with MLX, Python; --full adds the whole matrix
                      of instruction sets and thread counts
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
+        ["tour"] => python::tour(&root()),
         ["tidy"] => tidy::report(&root()),
         ["test"] => testing::run(&root(), false),
         ["test", "--full"] => testing::run(&root(), true),

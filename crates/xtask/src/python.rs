@@ -57,6 +57,26 @@ pub(crate) fn install(root: &Path, interpreter: &Path) -> Result<(), String> {
     step::must("the Python package, installed", &mut pip)
 }
 
+/// What a new user sees: the tour of the library in Rust, then the package, installed as the README
+/// says into an environment of its own, with the examples in Python.
+pub(crate) fn tour(root: &Path) -> Result<(), String> {
+    let mut rust = Command::new(env!("CARGO"));
+    rust.args(["run", "--release", "-p", "anymetal", "--example", "tour"]).current_dir(root);
+    step::must("Rust: the fused operations", &mut rust)?;
+    let python = environment(root, "tour-python", None, None)?;
+    let mut pip = Command::new(&python);
+    pip.current_dir(root).env("CARGO_TARGET_DIR", target(root));
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "."]);
+    step::must("Python: pip install .", &mut pip)?;
+    for example in ["attention", "myexp"] {
+        let path = format!("examples/python/{example}.py");
+        let mut run = Command::new(&python);
+        run.current_dir(root).args(["-m", "anymetal", &path]);
+        step::must(&format!("Python: {path}, written for MLX"), &mut run)?;
+    }
+    Ok(())
+}
+
 /// Where cargo builds.
 pub(crate) fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
