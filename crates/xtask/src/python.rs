@@ -60,9 +60,12 @@ pub(crate) fn install(root: &Path, interpreter: &Path) -> Result<(), String> {
 /// What a new user sees: the tour of the library in Rust, then the package, installed as the README
 /// says into an environment of its own, with the examples in Python.
 pub(crate) fn tour(root: &Path) -> Result<(), String> {
-    let mut rust = Command::new(env!("CARGO"));
-    rust.args(["run", "--release", "-p", "anymetal", "--example", "tour"]).current_dir(root);
-    step::must("Rust: the fused operations", &mut rust)?;
+    // With the package selected too, its dependencies are built once for both.
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "-p", "anymetal", "-p", "anymetal-py", "--example", "tour"]);
+    step::must("Rust: build the tour", build.current_dir(root))?;
+    let mut rust = Command::new(target(root).join("release/examples/tour"));
+    step::must("Rust: the fused operations", rust.current_dir(root))?;
     let python = environment(root, "tour-python", None, None)?;
     let mut pip = Command::new(&python);
     pip.current_dir(root).env("CARGO_TARGET_DIR", target(root));
