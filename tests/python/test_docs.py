@@ -80,7 +80,9 @@ def test_languages_are_known():
             assert language in known, f"{name(page)}:{line}: {language!r}"
 
 
-@pytest.mark.parametrize("function", ["rms_norm", "layer_norm", "rope", "scaled_dot_product_attention", "metal_kernel"])
+@pytest.mark.parametrize(
+    "function", ["rms_norm", "layer_norm", "rope", "scaled_dot_product_attention", "metal_kernel"]
+)
 def test_reference_pages_have_the_signature(function):
     _, text, _ = next(blocks(ROOT / "docs" / f"{function}.md"))
     assert text.strip() == getattr(mx.fast, function).signature

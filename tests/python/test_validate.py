@@ -42,7 +42,9 @@ def test_the_first_difference_has_its_index(mx, capsys):
     assert "wrong differs in output 0 at (0, 32)" in text and "9 of 105 elements differ" in text
     assert "float32 (3, 35), contiguous; seed 1" in text
     # The same seed, the same values.
-    again = anymetal.validate(wrong, right, [(2, 4), (3, 35)], [mx.float32], module=mx, seed=1, quiet=True)
+    again = anymetal.validate(
+        wrong, right, [(2, 4), (3, 35)], [mx.float32], module=mx, seed=1, quiet=True
+    )
     assert again.kernel == found.kernel and capsys.readouterr().out == ""
 
 
@@ -79,10 +81,16 @@ def test_shapes_dtypes_and_counts_are_compared(mx):
 
 def test_integers_booleans_and_special_values(mx):
     dtypes = [mx.int32, mx.uint8, mx.bool_, mx.float32]
-    assert anymetal.validate(lambda x, y: x | y if x.dtype != mx.float32 else x * y,
-                             lambda x, y: x | y if x.dtype != mx.float32 else x * y,
-                             dtypes=dtypes, module=mx, quiet=True)
-    found = anymetal.validate(lambda x: x + (x > 8), lambda x: x + 0, [(400,)], [mx.int64], module=mx, quiet=True)
+    assert anymetal.validate(
+        lambda x, y: x | y if x.dtype != mx.float32 else x * y,
+        lambda x, y: x | y if x.dtype != mx.float32 else x * y,
+        dtypes=dtypes,
+        module=mx,
+        quiet=True,
+    )
+    found = anymetal.validate(
+        lambda x: x + (x > 8), lambda x: x + 0, [(400,)], [mx.int64], module=mx, quiet=True
+    )
     assert not found and found.kernel == 10 and found.composed == 9
 
     def special(shape, dtype, key):

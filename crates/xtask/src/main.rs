@@ -21,6 +21,7 @@ usage: cargo xtask TASK
   test [--full]      every test: Rust, documentation, parity with MLX, Python; --full adds the whole matrix
                      of instruction sets and thread counts
   budget [--lines]   lines per crate; clean and incremental build times
+  stubs              rewrite the type stubs of the Python package
   fixtures           regenerate the committed PyTorch fixtures (downloads PyTorch)";
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["test", "--full"] => testing::run(&root(), true),
         ["budget"] => budget::run(&root(), true),
         ["budget", "--lines"] => budget::run(&root(), false),
+        ["stubs"] => python::stubs(&root()),
         ["fixtures"] => python::fixtures(&root()),
         _ => Err(USAGE.into()),
     };

@@ -57,6 +57,14 @@ pub(crate) fn install(root: &Path, interpreter: &Path) -> Result<(), String> {
     step::must("the Python package, installed", &mut pip)
 }
 
+/// Rewrites the type stubs of the package from what the module says of itself.
+pub(crate) fn stubs(root: &Path) -> Result<(), String> {
+    let python = tests(root)?;
+    install(root, &python)?;
+    let mut write = Command::new(python);
+    step::must("type stubs", write.arg("crates/python/stubs.py").current_dir(root))
+}
+
 /// What a new user sees: the tour of the library in Rust, then the package, installed as the README
 /// says into an environment of its own, with the examples in Python.
 pub(crate) fn tour(root: &Path) -> Result<(), String> {

@@ -51,8 +51,17 @@ def test_reading_by_index():
     n = np.arange(60).reshape(3, 4, 5)
     i, j = np.array([0, 2, -1]), np.array([[1], [3]])
     for index in [
-        0, -1, (1, 2), (1, 2, 3), slice(1, None), slice(None, None, -1), (..., slice(0, 5, 2)),
-        (slice(None), None, 1), (..., None), (slice(0, 1), ..., slice(1, -1)), (slice(None), slice(9, 20)),
+        0,
+        -1,
+        (1, 2),
+        (1, 2, 3),
+        slice(1, None),
+        slice(None, None, -1),
+        (..., slice(0, 5, 2)),
+        (slice(None), None, 1),
+        (..., None),
+        (slice(0, 1), ..., slice(1, -1)),
+        (slice(None), slice(9, 20)),
     ]:
         assert np.array_equal(np.array(x[index]), n[index]), index
     assert np.array_equal(np.array(x[mx.array(i)]), n[i])
@@ -65,7 +74,9 @@ def test_writing_by_index():
     x, n = mx.zeros((3, 4, 5)), np.zeros((3, 4, 5), np.float32)
     i = np.array([2, 0])
     for index, value in [
-        ((0,), 1.0), ((..., 0), 2.0), ((slice(1, 3), slice(None, None, 2)), 3.0),
+        ((0,), 1.0),
+        ((..., 0), 2.0),
+        ((slice(1, 3), slice(None, None, 2)), 3.0),
         ((1, slice(None), slice(None, None, -2)), np.arange(3, dtype=np.float32)),
         ((slice(None), 2), np.arange(5, dtype=np.float32)),
     ]:
@@ -108,7 +119,9 @@ def test_reductions_and_order():
     assert np.allclose(np.array(mx.sort(x, axis=0)), np.sort(n, axis=0))
     assert mx.argsort(x[0]).tolist() == n[0].argsort().tolist()
     assert np.allclose(np.array(mx.cumsum(x, axis=1)), n.cumsum(1), rtol=1e-4, atol=1e-5)
-    assert np.allclose(np.array(mx.topk(x, 2, axis=1)).sum(1), np.sort(n, 1)[:, -2:].sum(1), atol=1e-5)
+    assert np.allclose(
+        np.array(mx.topk(x, 2, axis=1)).sum(1), np.sort(n, 1)[:, -2:].sum(1), atol=1e-5
+    )
     assert mx.any(x > 9).item() is False and mx.all(x < 9).item() is True
     assert np.allclose(np.array(mx.logsumexp(x, axis=-1)), np.log(np.exp(n).sum(-1)), rtol=1e-4)
 

@@ -38,7 +38,9 @@ def close(a, b, dtype=mx.float32):
 
 
 @pytest.mark.parametrize("dtype", [mx.float32, mx.float16, mx.bfloat16])
-@pytest.mark.parametrize("shape", [(1, 4, 4, 17, 17, 64), (2, 8, 2, 5, 33, 80), (1, 4, 1, 1, 65, 128)])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 4, 17, 17, 64), (2, 8, 2, 5, 33, 80), (1, 4, 1, 1, 65, 128)]
+)
 def test_definition(dtype, shape):
     q, k, v = inputs(*shape, dtype)
     scale = shape[-1] ** -0.5
@@ -47,7 +49,9 @@ def test_definition(dtype, shape):
     assert close(y, attention(q, k, v, scale), dtype)
 
 
-@pytest.mark.parametrize("shape", [(), (9,), (7, 9), (1, 9), (7, 1), (4, 7, 9), (1, 7, 9), (2, 1, 7, 9), (2, 4, 1, 1)])
+@pytest.mark.parametrize(
+    "shape", [(), (9,), (7, 9), (1, 9), (7, 1), (4, 7, 9), (1, 7, 9), (2, 1, 7, 9), (2, 4, 1, 1)]
+)
 @pytest.mark.parametrize("kind", ["bool", "additive", "uint8"])
 def test_masks(shape, kind):
     q, k, v = inputs(2, 4, 2, 7, 9, 16)
@@ -110,7 +114,8 @@ def test_gradients():
     for a, b in zip(*(mx.grad(f, argnums=(0, 1, 2, 3))(q, k, v, mask) for f in (fused, plain))):
         assert mx.allclose(a, b, rtol=1e-3, atol=1e-4)
     second = [
-        mx.grad(lambda q: mx.grad(f, argnums=1)(q, k, v, mask).square().sum())(q) for f in (fused, plain)
+        mx.grad(lambda q: mx.grad(f, argnums=1)(q, k, v, mask).square().sum())(q)
+        for f in (fused, plain)
     ]
     assert mx.allclose(*second, rtol=1e-2, atol=1e-3)
 
@@ -144,7 +149,10 @@ def test_extreme_scores():
         ({"k": mx.zeros((1, 3, 6, 16))}, ValueError),
         ({"k": mx.zeros((2, 2, 6, 16))}, ValueError),
         ({"k": mx.zeros((1, 2, 6, 8))}, ValueError),
-        ({"q": mx.zeros((1, 4, 4, 16), dtype=mx.float16), "mask": mx.zeros((4, 6)), "h": 1}, ValueError),
+        (
+            {"q": mx.zeros((1, 4, 4, 16), dtype=mx.float16), "mask": mx.zeros((4, 6)), "h": 1},
+            ValueError,
+        ),
     ],
 )
 def test_errors(changes, error):

@@ -138,7 +138,11 @@ def test_attributes_and_two_axes():
         """,
     )
     y = kernel(
-        inputs=[], grid=(6, 4, 1), threadgroup=(3, 2, 1), output_shapes=[(4, 6)], output_dtypes=[mx.uint32]
+        inputs=[],
+        grid=(6, 4, 1),
+        threadgroup=(3, 2, 1),
+        output_shapes=[(4, 6)],
+        output_dtypes=[mx.uint32],
     )[0]
     wanted = [[100 * (j // 2) + j % 2 * 3 + i % 3 for i in range(6)] for j in range(4)]
     assert y.tolist() == wanted
@@ -207,7 +211,9 @@ def test_atomics_and_initial_values():
 def test_two_kernels_of_one_name_in_one_graph():
     x = mx.random.normal((64,))
     kernels = [
-        mx.fast.metal_kernel("twin", ["x"], ["out"], f"uint i = thread_position_in_grid.x; out[i] = x[i] {op};")
+        mx.fast.metal_kernel(
+            "twin", ["x"], ["out"], f"uint i = thread_position_in_grid.x; out[i] = x[i] {op};"
+        )
         for op in ["+ 1", "* 3"]
     ]
     a, b = (elementwise(k, x) for k in kernels)
@@ -287,7 +293,9 @@ def test_a_kernel_with_a_gradient(dtype):
 
 
 def test_a_kernel_alone_has_no_derivatives():
-    kernel = mx.fast.metal_kernel("id", ["x"], ["out"], "uint i = thread_position_in_grid.x; out[i] = x[i];")
+    kernel = mx.fast.metal_kernel(
+        "id", ["x"], ["out"], "uint i = thread_position_in_grid.x; out[i] = x[i];"
+    )
     f = lambda x: elementwise(kernel, x)  # noqa: E731
     x = mx.random.normal((3, 4))
     with pytest.raises(ValueError, match="CustomKernel"):
@@ -303,7 +311,10 @@ def test_a_kernel_alone_has_no_derivatives():
     [
         (lambda: mx.fast.metal_kernel("k", ["x"], [], ""), ValueError),
         (lambda: mx.fast.metal_kernel("k", "x", ["out"], ""), TypeError),
-        (lambda: mx.fast.metal_kernel("k", ["x"], ["out"], "", compile_options={"a": "b"}), ValueError),
+        (
+            lambda: mx.fast.metal_kernel("k", ["x"], ["out"], "", compile_options={"a": "b"}),
+            ValueError,
+        ),
         (lambda: mx.fast.cuda_kernel("k", ["x"], ["out"], ""), RuntimeError),
     ],
 )

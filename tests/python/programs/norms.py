@@ -64,7 +64,11 @@ def test_strided_input():
 
 
 def test_gradients_of_rms_norm():
-    x, w, y = mx.random.uniform(shape=(8, 100)), mx.random.uniform(shape=(100,)), mx.random.uniform(shape=(8, 100))
+    x, w, y = (
+        mx.random.uniform(shape=(8, 100)),
+        mx.random.uniform(shape=(100,)),
+        mx.random.uniform(shape=(8, 100)),
+    )
     fused = mx.grad(lambda x, w: (mx.fast.rms_norm(x, w, 1e-5) * y).sum(), argnums=(0, 1))(x, w)
     plain = mx.grad(lambda x, w: (rms(x, w, 1e-5) * y).sum(), argnums=(0, 1))(x, w)
     for a, b in zip(fused, plain):

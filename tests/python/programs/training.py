@@ -21,7 +21,11 @@ def parameters(key):
             "k": matrix(WIDTH, KV_HEADS * HEAD),
             "v": matrix(WIDTH, KV_HEADS * HEAD),
             "o": matrix(WIDTH, WIDTH),
-            "mlp": {"norm": (mx.ones((WIDTH,)), mx.zeros((WIDTH,))), "up": matrix(WIDTH, 64), "down": matrix(64, WIDTH)},
+            "mlp": {
+                "norm": (mx.ones((WIDTH,)), mx.zeros((WIDTH,))),
+                "up": matrix(WIDTH, 64),
+                "down": matrix(64, WIDTH),
+            },
         }
 
     return {
@@ -70,7 +74,10 @@ def update(p, grads, state, step, rate=3e-3):
     if isinstance(p, dict):
         return {k: update(p[k], grads[k], state.setdefault(k, {}), step, rate) for k in p}
     if isinstance(p, (list, tuple)):
-        return type(p)(update(a, b, state.setdefault(i, {}), step, rate) for i, (a, b) in enumerate(zip(p, grads)))
+        return type(p)(
+            update(a, b, state.setdefault(i, {}), step, rate)
+            for i, (a, b) in enumerate(zip(p, grads))
+        )
     m = state["m"] = 0.9 * state.get("m", mx.zeros_like(p)) + 0.1 * grads
     v = state["v"] = 0.99 * state.get("v", mx.zeros_like(p)) + 0.01 * grads.square()
     return p - rate * (m / (1 - 0.9**step)) / (mx.sqrt(v / (1 - 0.99**step)) + 1e-8)

@@ -45,7 +45,9 @@ def test_higher_orders():
     f = mx.grad(mx.grad(mx.grad(lambda x: x**5)))
     assert abs(f(mx.array(2.0)).item() - 240) < 1e-2
     x = mx.random.normal((3,))
-    hessian = mx.vmap(mx.grad(lambda x, v: (mx.grad(lambda x: (x**3).sum())(x) * v).sum()), in_axes=(None, 0))
+    hessian = mx.vmap(
+        mx.grad(lambda x, v: (mx.grad(lambda x: (x**3).sum())(x) * v).sum()), in_axes=(None, 0)
+    )
     assert mx.allclose(hessian(x, mx.eye(3)), mx.diag(6 * x), rtol=1e-5, atol=1e-5)
 
 
@@ -120,14 +122,18 @@ def test_gradients_for_each_example():
     w, x = mx.random.normal((4,)), mx.random.normal((5, 4))
     loss = lambda w, x: mx.tanh(x @ w)  # noqa: E731
     each = mx.vmap(mx.grad(loss), in_axes=(None, 0))(w, x)
-    assert mx.allclose(each, mx.stack([mx.grad(loss)(w, x[i]) for i in range(5)]), rtol=1e-5, atol=1e-6)
+    assert mx.allclose(
+        each, mx.stack([mx.grad(loss)(w, x[i]) for i in range(5)]), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_compile_gives_the_same():
     f = lambda x, y: mx.exp(-mx.abs(x)) + y  # noqa: E731
     x, y = mx.random.normal((10,)), mx.random.normal((10,))
     assert mx.allclose(mx.compile(f)(x, y), f(x, y))
-    assert mx.allclose(mx.compile(mx.grad(lambda x: f(x, y).sum()))(x), mx.grad(lambda x: f(x, y).sum())(x))
+    assert mx.allclose(
+        mx.compile(mx.grad(lambda x: f(x, y).sum()))(x), mx.grad(lambda x: f(x, y).sum())(x)
+    )
 
 
 def test_checkpoint_gives_the_same():
