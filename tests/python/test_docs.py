@@ -1,8 +1,8 @@
 """Every code block of the README and of docs/ runs.
 
-Python blocks of a page run in order, in one namespace; what a block prints must be the `text` block
-that follows it, if one does. Shell blocks run here too, except commands of which CI itself consists.
-Rust blocks are run by `cargo test --doc`, blocks of kernels in docs/kernel-semantics.md are prose.
+Python blocks of a page run in order, in one namespace; what a block prints must be the `text`
+block that follows it, if one does. Shell blocks run here too, except commands of which CI itself
+consists. Rust blocks are run by `cargo test --doc`.
 """
 
 import contextlib
@@ -25,8 +25,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 ELSEWHERE = {
     "pip install .": "`cargo xtask test` installs the package so",
     "cargo xtask test": "CI's own command",
-    "cargo xtask tour": "the first thing that a new user runs; `cargo xtask test` runs its examples",
-    "cargo run --release -p anymetal --example tour": "a release build; its example is in the tests",
+    "cargo xtask tour": "a release build of what the tests build; its examples are tests too",
 }
 
 

@@ -173,7 +173,9 @@ def test_softmax_with_a_threadgroup(axis):
             threadgroup_barrier(mem_flags::mem_threadgroup);
             sum = 0;
             for (uint i = 0; i < SIMDS; i++) { sum += partial[i]; }
-            for (uint i = lane; i < n; i += THREADS) { out[row * n + i] = exp(x[row * n + i] - top) / sum; }
+            for (uint i = lane; i < n; i += THREADS) {
+                out[row * n + i] = exp(x[row * n + i] - top) / sum;
+            }
         """,
     )
     x = 3 * mx.random.normal((5, axis))
@@ -193,7 +195,10 @@ def test_atomics_and_initial_values():
         name="histogram",
         input_names=["x"],
         output_names=["out"],
-        source="atomic_fetch_add_explicit(&out[x[thread_position_in_grid.x]], 1.0f, memory_order_relaxed);",
+        source="""
+            uint bin = x[thread_position_in_grid.x];
+            atomic_fetch_add_explicit(&out[bin], 1.0f, memory_order_relaxed);
+        """,
         atomic_outputs=True,
     )
     x = mx.random.randint(0, 8, (500,))
