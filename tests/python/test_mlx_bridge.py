@@ -341,7 +341,9 @@ def bad_calls():
     yield {}
 
 
-@pytest.mark.parametrize("call", bad_calls(), ids=lambda c: ",".join(f"{k}" for k in list(c)[:1]))
+@pytest.mark.parametrize(
+    "call", list(bad_calls()), ids=lambda c: ",".join(f"{k}" for k in list(c)[:1])
+)
 def test_bad_calls_raise_what_mlx_raises(call):
     with pytest.raises((TypeError, ValueError)) as theirs:
         NATIVE("k", ["inp"], ["out"], EXP)(**call)
