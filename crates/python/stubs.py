@@ -9,6 +9,7 @@ import pathlib
 import sys
 import textwrap
 import types
+from enum import Enum
 
 import anymetal.core
 
@@ -22,8 +23,10 @@ HEADER = '''\
 '''
 IMPORTS = """\
 import collections.abc
+import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from enum import Enum
+from typing import Any, BinaryIO, Literal, TypeAlias, overload
 """
 ALIASES = """
 scalar: TypeAlias = bool | int | float | complex
@@ -40,14 +43,23 @@ PROPERTIES = {
         "nbytes": "int",
         "dtype": "Dtype",
         "T": "array",
+        "mT": "array",
         "real": "array",
         "imag": "array",
-        "at": "Any",
+        "at": "ArrayAt",
     },
     "Dtype": {"size": "int"},
     "Device": {"type": "DeviceType"},
     "Stream": {"device": "Device", "index": "int"},
-    "finfo": {"min": "float", "max": "float", "eps": "float", "dtype": "Dtype"},
+    "PrintOptions": {"precision": "int"},
+    "finfo": {
+        "min": "float",
+        "max": "float",
+        "eps": "float",
+        "bits": "int",
+        "smallest_normal": "float",
+        "dtype": "Dtype",
+    },
     "iinfo": {"min": "int", "max": "int", "dtype": "Dtype"},
 }
 # Methods that are not rows: parameters after `self` and result. "*" for any class.
@@ -67,6 +79,10 @@ METHODS = {
         "__setitem__": "(index: Any, value: scalar | array) -> None",
         "__dlpack__": "(**kwargs: Any) -> Any",
         "__dlpack_device__": "() -> tuple[int, int]",
+    },
+    "ArrayAt": {
+        name: "(value: scalar | array) -> array"
+        for name in ["add", "subtract", "multiply", "divide", "maximum", "minimum"]
     },
     "Device": {"__init__": "(type: DeviceType, index: int = 0) -> None"},
     "finfo": {"__init__": "(dtype: Dtype) -> None"},
@@ -94,12 +110,40 @@ DEFAULTS = {
 }
 
 
+def wrapped(line, indent):
+    """A definition in at most 100 columns: else a line for the parameters, else one for each."""
+    if len(indent) + len(line) <= 96:
+        return line
+    start, end = line.index("(") + 1, line.rindex(")")
+    if " -> " in line:
+        end = line.rindex(")", 0, line.rindex(" -> "))
+    parameters = split(line[start:end])
+    inner = indent + "    "
+    if len(inner) + len(", ".join(parameters)) <= 99:
+        body = inner + ", ".join(parameters)
+    else:
+        body = "\n".join(f"{inner}{parameter}," for parameter in parameters)
+    return f"{line[:start]}\n{body}\n{indent}{line[end:]}"
+
+
+def split(parameters):
+    """At the commas outside brackets."""
+    parts, depth, start = [], 0, 0
+    for i, c in enumerate(parameters):
+        depth += (c in "([{") - (c in ")]}")
+        if c == "," and depth == 0:
+            parts.append(parameters[start:i].strip())
+            start = i + 1
+    return [*parts, parameters[start:].strip()]
+
+
 def is_row(member):
     return hasattr(member, "signature") and isinstance(member.signature, str)
 
 
 def documented(line, doc, indent=""):
     """A definition with its documentation as body."""
+    line = wrapped(line, indent)
     doc = (doc or "").strip()
     if not doc:
         return f"{indent}{line} ..."
@@ -112,7 +156,12 @@ def documented(line, doc, indent=""):
 def function(member, name, indent="", owner=None):
     if is_row(member):
         doc = member.__doc__.removeprefix(member.signature)
-        return documented(f"def {' '.join(member.signature.split())}:", doc, indent)
+        # One line for each way to call it.
+        ways = [f"def {' '.join(way.split())}:" for way in member.signature.splitlines()]
+        if len(ways) == 1:
+            return documented(ways[0], doc, indent)
+        overloads = [f"{indent}@overload\n{documented(way, '', indent)}" for way in ways[1:]]
+        return "\n".join([f"{indent}@overload\n{documented(ways[0], doc, indent)}", *overloads])
     parameters = METHODS.get(owner, {}).get(name) or (DEFAULTS.get(name) if owner else None)
     if parameters:
         parameters = "(self" + (", " if parameters[1] != ")" else "") + parameters[1:]
@@ -131,6 +180,8 @@ def class_(cls, name):
     lines = []
     known = {**DEFAULTS, **METHODS.get(name, {})}
     owned = {n: m for n, m in vars(cls).items() if not n.startswith("_") or n in known or is_row(m)}
+    if issubclass(cls, Enum):
+        owned = {member.name: member for member in cls}
     if "__init__" in METHODS.get(name, {}):
         owned["__init__"] = cls
     for member_name, member in sorted(owned.items(), key=lambda item: order(item[0])):
@@ -141,7 +192,9 @@ def class_(cls, name):
         elif callable(member):
             lines.append(function(member, member_name, "    ", name))
         else:
-            lines.append(f"    {member_name}: {type(member).__name__}")
+            enum = issubclass(cls, Enum)
+            kind = f"= {member.value!r}" if enum else f": {type(member).__name__}"
+            lines.append(f"    {member_name}{' ' if enum else ''}{kind}")
     bases = [b.__name__ for b in cls.__bases__ if b is not object]
     head = f"class {name}({', '.join(bases)}):" if bases else f"class {name}:"
     doc = inspect.cleandoc(cls.__doc__ or "")
@@ -164,13 +217,13 @@ def constant(name, value):
 
 
 def public(module):
-    """The names of a module, but for the class of its functions, which has no use of its own."""
-    members = {n: m for n, m in vars(module).items() if not n.startswith("_")}
-    return {
-        n: m
-        for n, m in members.items()
-        if getattr(m, "__name__", n) != "function" or n != "function"
-    }
+    """The names of a module, and the classes that they return, without that of its functions."""
+    members = {}
+    for name, member in vars(module).items():
+        hidden = isinstance(member, type) and getattr(member, "__module__", "") == "anymetal.core"
+        if not name.startswith("_") or (hidden and not name.startswith("__")):
+            members[name] = member
+    return {n: m for n, m in members.items() if m is not type(anymetal.core.abs)}
 
 
 def generate():
@@ -196,12 +249,15 @@ def stub(module, submodules):
         if isinstance(member, (type, types.ModuleType)):
             continue
         (functions if callable(member) else values)[name] = member
-    parts = [f"from . import {name} as {name}" for name in sorted(submodules)]
+    parts = ["\n".join(f"from . import {name} as {name}" for name in sorted(submodules))]
     if top:
         parts.append(ALIASES.strip("\n"))
-    parts += [constant(name, values[name]) for name in sorted(values)]
+    parts.append("\n".join(constant(name, values[name]) for name in sorted(values)))
     parts += [class_(cls, name) for name, cls in sorted(classes.items())]
-    parts += [function(functions[name], name) for name in sorted(functions)]
+    aliases = {n: f.__name__ for n, f in functions.items() if is_row(f) and f.__name__ != n}
+    own = sorted(functions.keys() - aliases.keys())
+    parts += [function(functions[name], name) for name in own]
+    parts.append("\n".join(f"{name} = {aliases[name]}" for name in sorted(aliases)))
     imports = IMPORTS
     if not top:
         body = "\n".join(parts)
@@ -209,10 +265,26 @@ def stub(module, submodules):
         names += [n for n, m in public(anymetal.core).items() if isinstance(m, type(core_dtype()))]
         used = [n for n in sorted(set(names)) if n in words(body) and n not in members]
         imports += f"\nfrom anymetal.core import {', '.join(used)}\n" if used else ""
+    body = "\n".join(parts)
+    imports = trimmed(imports, body)
     doc = (
         module.__doc__ or f"The names of ``mlx.core.{module.__name__.rpartition('.')[2]}``."
     ).strip()
-    return HEADER.format(doc=doc, imports=imports) + "\n" + "\n\n".join(parts) + "\n"
+    return HEADER.format(doc=doc, imports=imports) + "\n\n".join(filter(None, parts)) + "\n"
+
+
+def trimmed(imports, body):
+    """The imports of which the body uses a name."""
+    used, lines = words(body), []
+    for line in imports.splitlines():
+        head, _, names = line.partition(" import ")
+        if head.startswith("from "):
+            names = [name for name in names.split(", ") if name in used]
+            if names:
+                lines.append(f"{head} import {', '.join(names)}")
+        elif not line or f"{line.removeprefix('import ')}." in body:
+            lines.append(line)
+    return "\n".join(lines).strip("\n") + "\n"
 
 
 def core_dtype():
