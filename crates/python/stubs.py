@@ -31,6 +31,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, overload
 ALIASES = """
 scalar: TypeAlias = bool | int | float | complex
 StreamOrDevice: TypeAlias = Stream | Device | DeviceType | None
+file: TypeAlias = BinaryIO
 """
 
 # Properties, by class and name.
