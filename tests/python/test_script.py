@@ -127,6 +127,31 @@ def test_the_name_is_not_taken_from_mlx_itself(tmp_path):
     assert done.stdout.endswith("\nmlx.core\n")
 
 
+def test_the_bridge_leaves_anymetal_alone(tmp_path):
+    """Under the name of MLX its kernels work already."""
+    text = """
+        import anymetal.mlx, mlx.core as mx
+        before = mx.fast.metal_kernel
+        with anymetal.mlx.enable(claim_metal=True):
+            print(mx.__name__, mx.fast.metal_kernel is before)
+        """
+    done = run("-m", "anymetal", write(tmp_path, text), cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("anymetal.core True\n", "")
+
+
+def test_the_bridge_without_mlx_says_what_it_needs(tmp_path):
+    text = """
+        import sys
+        sys.modules["mlx"] = None
+        try:
+            import anymetal.mlx
+        except ImportError as error:
+            print(error)
+        """
+    done = run(write(tmp_path, text), cwd=tmp_path)
+    assert "anymetal.mlx needs MLX, for instance from `pip install" in done.stdout
+
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "python"
 
 
