@@ -127,21 +127,57 @@ def test_the_name_is_not_taken_from_mlx_itself(tmp_path):
     assert done.stdout.endswith("\nmlx.core\n")
 
 
+def test_the_bridge_leaves_anymetal_alone(tmp_path):
+    """Under the name of MLX its kernels work already."""
+    text = """
+        import anymetal.mlx, mlx.core as mx
+        before = mx.fast.metal_kernel
+        with anymetal.mlx.enable(claim_metal=True):
+            print(mx.__name__, mx.fast.metal_kernel is before)
+        """
+    done = run("-m", "anymetal", write(tmp_path, text), cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("anymetal.core True\n", "")
+
+
+def test_the_bridge_without_mlx_says_what_it_needs(tmp_path):
+    text = """
+        import sys
+        sys.modules["mlx"] = None
+        try:
+            import anymetal.mlx
+        except ImportError as error:
+            print(error)
+        """
+    done = run(write(tmp_path, text), cwd=tmp_path)
+    assert "anymetal.mlx needs MLX, for instance from `pip install" in done.stdout
+
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "python"
 
 
-def assert_runs_both_ways(path, folder):
-    """Unchanged under `python -m anymetal`, and with only the import changed."""
+@pytest.mark.parametrize(
+    "name, argument",
+    [("attention", None), ("myexp", "float32"), ("myexp", "float16"), ("myexp", "bfloat16")],
+)
+def test_examples_run_unchanged_and_with_only_the_import_changed(tmp_path, name, argument):
+    path = EXAMPLES / f"{name}.py"
     text = path.read_text()
     changed = text.replace("import mlx.core as mx", "import anymetal.core as mx")
     assert changed != text and "mlx.core" not in changed
-    for arguments in [["-m", "anymetal", str(path)], [write(folder, changed)]]:
-        done = run(*arguments, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        yield done.stdout
+    write(tmp_path, changed)
+    arguments = [argument] if argument else []
+    for command in [["-m", "anymetal", str(path)], ["program.py"]]:
+        done = run(*command, *arguments, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.strip().endswith("True"), done.stdout
+        if argument:
+            # The kernel was asked to print itself.
+            assert "Generated source code for `myexp_hdr`" in done.stdout
+            assert f"custom_kernel_myexp_hdr__{METAL[argument]}" in done.stdout
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
-def test_examples_run_unchanged_and_with_the_import_changed(path, tmp_path):
-    for output in assert_runs_both_ways(path, tmp_path):
-        assert "Error" not in output
+METAL = {"float32": "float", "float16": "float16_t", "bfloat16": "bfloat16_t"}
+
+
+def test_every_example_is_tested():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"attention", "myexp"}

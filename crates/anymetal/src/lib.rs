@@ -48,3 +48,8 @@ pub(crate) use anymetal_kernels::data::{Shape, Strides};
 #[cfg(all(doctest, feature = "metal-kernels"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The same of the introduction.
+#[cfg(all(doctest, feature = "metal-kernels"))]
+#[doc = include_str!("../../../docs/getting-started.md")]
+struct GettingStarted;

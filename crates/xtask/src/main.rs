@@ -16,21 +16,25 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask TASK
+  tour               the library at work: fused operations in Rust, MLX's examples in Python
   tidy               check the rules of the house: imports, docs, names, unsafe code, the code map
   test [--full]      every test: Rust, documentation, parity with MLX, Python; --full adds the whole matrix
                      of instruction sets and thread counts
   budget [--lines]   lines per crate; clean and incremental build times
+  stubs              rewrite the type stubs of the Python package
   fixtures           regenerate the committed PyTorch fixtures (downloads PyTorch)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args[..] {
+        ["tour"] => python::tour(&root()),
         ["tidy"] => tidy::report(&root()),
         ["test"] => testing::run(&root(), false),
         ["test", "--full"] => testing::run(&root(), true),
         ["budget"] => budget::run(&root(), true),
         ["budget", "--lines"] => budget::run(&root(), false),
+        ["stubs"] => python::stubs(&root()),
         ["fixtures"] => python::fixtures(&root()),
         _ => Err(USAGE.into()),
     };

@@ -7,5 +7,7 @@ to real MLX; :func:`validate` compares a kernel with a composed definition.
 
 from anymetal import core as core
 from anymetal.alias import install_as_mlx as install_as_mlx
+from anymetal.validation import Validation as Validation
+from anymetal.validation import validate as validate
 
-__all__ = ["core", "install_as_mlx"]
+__all__ = ["Validation", "core", "install_as_mlx", "validate"]

@@ -7,8 +7,14 @@ anymetal; ``disable()`` puts MLX's own back. Also a context manager, a pytest pl
 
 import threading
 
-import mlx.core as mx
+try:
+    import mlx.core as mx
+except ImportError as error:
+    raise ImportError(
+        f'anymetal.mlx needs MLX, for instance from `pip install "mlx[cpu]"` ({error})'
+    ) from error
 
+from anymetal import core
 from anymetal.mlx.kernel import Kernel
 
 __all__ = ["disable", "enable", "is_enabled"]
@@ -42,14 +48,15 @@ def enable(*, claim_metal=False):
     Kernels created from now on run on ``mlx.core`` arrays with every parameter MLX documents, and
     keep working after :func:`disable`. A call evaluates its inputs. Some packages create their
     kernels only if ``mx.metal.is_available()``: with ``claim_metal`` it returns True while the
-    bridge is enabled. Where MLX has Metal itself, nothing is changed.
+    bridge is enabled. Where MLX has Metal itself, and in a process in which ``mlx.core`` is
+    anymetal, nothing is changed.
 
     The result can be used in a ``with`` statement, at whose end the bridge is disabled, unless it
     was enabled before. Enabling twice changes nothing, except that ``claim_metal`` may be added.
     """
     with _lock:
         first = not _replaced
-        if not mx.metal.is_available():
+        if mx is not core and not mx.metal.is_available():
             native = mx.fast.metal_kernel
             if first:
 

@@ -1,6 +1,8 @@
 """A Metal kernel on real MLX's arrays: read without a copy, computed by anymetal, returned in
 arrays that MLX allocated."""
 
+import math
+
 import mlx.core as mx
 
 from anymetal import core
@@ -65,8 +67,12 @@ class Kernel:
         return refuse
 
     def _run(self, arrays, call):
+        dtypes = call["output_dtypes"]
+        sizes = [math.prod(shape) * d.size for shape, d in zip(call["output_shapes"], dtypes)]
+        # As bytes: Python's memoryviews do not know every dtype's format.
+        memory = [mx.zeros((size,), mx.uint8) for size in sizes]
         try:
-            mx.eval(arrays)
+            mx.eval(*arrays, *memory)
         except ValueError as error:
             if _TRACED not in str(error):
                 raise
@@ -75,30 +81,33 @@ class Kernel:
                 "inside mx.vmap, mx.compile or mx.export_function, because it needs its inputs' "
                 "values at the call; call it outside, or use anymetal.core instead of mlx.core"
             ) from None
-        call = dict(call)
-        dtypes = call["output_dtypes"]
-        call["inputs"] = [core.from_dlpack(a) for a in arrays]
-        call["output_dtypes"] = [_dtype(d) for d in dtypes]
-        if call.get("template") is not None:
-            call["template"] = [
-                (name, _dtype(v) if isinstance(v, mx.Dtype) else v) for name, v in call["template"]
-            ]
-        call.pop("stream", None)
-        outputs = self._ours(**call)
-        return [_given_to_mlx(output, dtype) for output, dtype in zip(outputs, dtypes)]
+        outputs = self._ours(**_translated(arrays, call))
+        for bytes_, output in zip(memory, outputs):
+            if output.nbytes:
+                flat = core.view(core.reshape(output, (-1,)), core.uint8)
+                memoryview(bytes_)[:] = memoryview(flat)
+        return [
+            mx.reshape(mx.view(bytes_, dtype), output.shape)
+            for bytes_, dtype, output in zip(memory, dtypes, outputs)
+        ]
+
+
+def _translated(arrays, call):
+    """A call's arguments with anymetal's arrays and dtypes in place of MLX's."""
+    call = dict(call)
+    # Views of MLX's memory, not copies.
+    call["inputs"] = [core.from_dlpack(a) for a in arrays]
+    call["output_dtypes"] = [_dtype(d) for d in call["output_dtypes"]]
+    if call.get("template") is not None:
+        call["template"] = [
+            (name, _dtype(value) if isinstance(value, mx.Dtype) else value)
+            for name, value in call["template"]
+        ]
+    call.pop("stream", None)
+    return call
 
 
 def _dtype(dtype):
     """anymetal's dtype of the same name."""
     name = str(dtype).rpartition(".")[2]
     return core.bool_ if name == "bool" else getattr(core, name)
-
-
-def _given_to_mlx(output, dtype):
-    """An array of MLX's with the values of `output`, written into its own memory."""
-    # As bytes: Python's memoryviews do not know every dtype's format.
-    bytes_ = mx.zeros((output.nbytes,), mx.uint8)
-    mx.eval(bytes_)
-    if output.nbytes:
-        memoryview(bytes_)[:] = memoryview(core.view(core.reshape(output, (-1,)), core.uint8))
-    return mx.reshape(mx.view(bytes_, dtype), output.shape)
