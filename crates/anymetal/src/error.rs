@@ -109,6 +109,9 @@ pub enum Error {
         /// What happened.
         message: String,
     },
+    /// An error of a function given by the caller, such as an exception of Python's.
+    #[error(transparent)]
+    External(Arc<dyn std::error::Error + Send + Sync>),
     /// An input of this array could not be computed. Displays as the first failure.
     #[error(transparent)]
     Failed(Arc<Error>),
@@ -153,7 +156,7 @@ impl Error {
             Error::Kernel { .. } => Category::Kernel,
             Error::Interrupted => Category::Interrupted,
             Error::Timeout { .. } => Category::Timeout,
-            Error::Runtime { .. } => Category::Runtime,
+            Error::Runtime { .. } | Error::External(_) => Category::Runtime,
             Error::Failed(inner) => inner.category(),
         }
     }

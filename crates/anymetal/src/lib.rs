@@ -39,8 +39,8 @@ pub use array::{Array, ArrayElement};
 pub use device::{Device, Stream};
 pub use error::{Category, Error, Result};
 pub use interrupt::{CancelToken, EvalOptions};
-pub use operation::{Jvp, Operation, Vjp};
-pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap};
+pub use operation::{Jvp, Operation, Transform, Vjp};
+pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap, vmap_with_axes};
 
 pub(crate) use anymetal_kernels::data::{Shape, Strides};
 

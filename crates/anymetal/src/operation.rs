@@ -52,10 +52,28 @@ pub trait Operation: Debug + Send + Sync + 'static {
         Err(self.no_transform("vmap"))
     }
 
+    /// Whether this operation's rule for `transform` takes notice of input `index`. What leads
+    /// only to inputs that it does not take notice of is not transformed.
+    fn looks_at(&self, transform: Transform, index: usize) -> bool {
+        let _ = (transform, index);
+        true
+    }
+
     /// The error of a missing rule.
     fn no_transform(&self, transform: &'static str) -> Error {
         Error::NoTransform { op: self.name().to_string(), transform }
     }
+}
+
+/// The transformations an operation has rules for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transform {
+    /// Reverse derivatives.
+    Vjp,
+    /// Forward derivatives.
+    Jvp,
+    /// Mapping.
+    Vmap,
 }
 
 /// What a reverse rule sees.

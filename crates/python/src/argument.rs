@@ -4,7 +4,9 @@ use anymetal::ops::{Axes, Operand};
 use anymetal::{Array, Complex64, Dtype, Scalar, Stream};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple,
+};
 
 use crate::array::{PyArray, build};
 use crate::dtype::PyDtype;
@@ -37,6 +39,52 @@ impl<'py, T: Argument<'py>> Argument<'py> for Vec<T> {
         } else {
             Err(CallError::Misfit)
         }
+    }
+}
+
+/// Any sequence but strings, bytes and dictionaries.
+pub(crate) struct Sequence<T>(pub(crate) Vec<T>);
+
+impl<'py, T: Argument<'py>> Argument<'py> for Sequence<T> {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
+            return Err(CallError::Misfit);
+        }
+        // A sequence by Python's protocol, so that NumPy arrays and arrays of ours count.
+        let indexed = value.hasattr("__getitem__")? && !value.is_instance_of::<PyDict>();
+        let Ok(items) = value.try_iter() else { return Err(CallError::Misfit) };
+        if !indexed {
+            return Err(CallError::Misfit);
+        }
+        items.map(|v| T::convert(&v?)).collect::<Result<_, _>>().map(Sequence)
+    }
+}
+
+/// Exactly three.
+impl<'py, T: Argument<'py>> Argument<'py> for [T; 3] {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        let Sequence(items) = Sequence::<T>::convert(value)?;
+        items.try_into().map_err(|_| CallError::Misfit)
+    }
+}
+
+/// Two of different types.
+impl<'py, A: Argument<'py>, B: Argument<'py>> Argument<'py> for (A, B) {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        let Sequence(items) = Sequence::<Bound<'py, PyAny>>::convert(value)?;
+        match items.as_slice() {
+            [a, b] => Ok((A::convert(a)?, B::convert(b)?)),
+            _ => Err(CallError::Misfit),
+        }
+    }
+}
+
+/// Something that can be called.
+pub(crate) struct Callable<'py>(pub(crate) Bound<'py, PyAny>);
+
+impl<'py> Argument<'py> for Callable<'py> {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        if value.is_callable() { Ok(Callable(value.clone())) } else { Err(CallError::Misfit) }
     }
 }
 

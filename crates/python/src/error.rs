@@ -33,6 +33,9 @@ impl From<PyErr> for CallError {
 
 /// The exception of an error.
 pub(crate) fn exception(error: Error) -> PyErr {
+    if let Some(raised) = raised(&error) {
+        return raised;
+    }
     let text = error.to_string();
     match error.category() {
         Category::Value => PyValueError::new_err(text),
@@ -43,6 +46,23 @@ pub(crate) fn exception(error: Error) -> PyErr {
         // As MLX: files and kernels that fail are runtime errors.
         _ => PyRuntimeError::new_err(text),
     }
+}
+
+/// The exception of Python's that an error carries, unchanged.
+fn raised(error: &Error) -> Option<PyErr> {
+    match error {
+        Error::External(error) => {
+            let error = error.downcast_ref::<PyErr>()?;
+            Some(Python::attach(|py| error.clone_ref(py)))
+        }
+        Error::Failed(error) => raised(error),
+        _ => None,
+    }
+}
+
+/// An exception of Python's on its way through the library.
+pub(crate) fn external(error: PyErr) -> Error {
+    Error::External(std::sync::Arc::new(error))
 }
 
 /// A result for a method written against PyO3.

@@ -10,10 +10,14 @@ mod array;
 mod device;
 mod dtype;
 mod error;
+mod evaluation;
 mod exchange;
+mod fast;
 mod function;
 mod ops;
 mod output;
+mod transforms;
+mod warning;
 
 use pyo3::prelude::*;
 
@@ -27,10 +31,20 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     dtype::register(module)?;
     device::register(module)?;
     add_functions(module, device::FUNCTIONS)?;
+    add_functions(module, exchange::FUNCTIONS)?;
+    add_functions(module, evaluation::FUNCTIONS)?;
+    add_functions(module, transforms::FUNCTIONS)?;
     for family in ops::FUNCTIONS {
         add_functions(module, family)?;
     }
-    Ok(())
+    transforms::register(module)?;
+    warning::register(module)?;
+    let fast = PyModule::new(module.py(), "fast")?;
+    for family in fast::FUNCTIONS {
+        add_functions(&fast, family)?;
+    }
+    fast.add_class::<fast::MetalKernel>()?;
+    module.add_submodule(&fast)
 }
 
 /// Adds a table's functions to a module.

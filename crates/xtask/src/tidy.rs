@@ -24,7 +24,7 @@ const UNSAFE: [(&str, &[&str]); 5] = [
     ("crates/kernels", &["src/simd", "src/par", "examples/attention_speed"]),
     ("crates/simt", &["src/memory", "src/cpu/code", "src/cpu/launch", "src/cpu/fibers"]),
     ("crates/anymetal", &["src/device", "src/io/map"]),
-    ("crates/python", &["src/buffer", "src/dlpack"]),
+    ("crates/python", &["src/exchange"]),
     ("crates/bench", &["src/limits"]),
 ];
 

@@ -93,6 +93,29 @@ impl Array {
         Ok(Array::from_view(view))
     }
 
+    /// An array over elements of host memory where they lie; they are shared, not copied.
+    ///
+    /// # Errors
+    /// If the layout reaches outside the buffer, or the bytes are not aligned for the dtype.
+    pub fn from_host_view(view: View) -> Result<Array> {
+        if !view.is_inside() {
+            return Err(Error::shape(
+                "array",
+                format!(
+                    "Shape {} with strides {:?} from element {} reaches outside {} bytes of {}.",
+                    ShapeText(&view.layout.shape),
+                    view.layout.strides,
+                    view.layout.offset,
+                    view.buffer.len(),
+                    view.dtype
+                ),
+                &[&view.layout.shape],
+            ));
+        }
+        view.slice()?;
+        Ok(Array::from_view(view))
+    }
+
     pub(crate) fn from_element<T: ArrayElement>(value: T) -> Array {
         match Array::from_slice(&[value], &[]) {
             Ok(array) => array,

@@ -116,6 +116,12 @@ impl Buffer {
         }
     }
 
+    /// Whether the bytes are this library's own memory: not mapped, not another library's and not
+    /// a device's.
+    pub fn is_own(&self) -> bool {
+        matches!(&*self.0, Owner::Pool(_))
+    }
+
     /// Whether `self` and `other` are the same memory.
     pub fn same(&self, other: &Buffer) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -167,6 +173,40 @@ impl View {
         Slice::from_bytes(self.dtype, &bytes[..whole]).ok_or_else(|| {
             Error::runtime("buffer", format!("memory not aligned for {}", self.dtype))
         })
+    }
+
+    /// The elements in fresh host memory, row-major and converted to `dtype` as
+    /// [`Array::astype`](crate::Array::astype) does.
+    ///
+    /// # Errors
+    /// As [`View::slice`]; out of memory.
+    pub fn copied(&self, dtype: Dtype) -> Result<View> {
+        let source = self.slice()?;
+        let mut copy = BufferMut::new(self.layout.len() * dtype.size())?;
+        anymetal_kernels::copy::copy(source, &self.layout, copy.slice_mut(dtype));
+        Ok(View::contiguous(copy.freeze(), dtype, &self.layout.shape))
+    }
+
+    /// Whether every element of the layout is one of the buffer's.
+    pub fn is_inside(&self) -> bool {
+        let layout = &self.layout;
+        if layout.shape.len() != layout.strides.len() {
+            return false;
+        }
+        if layout.is_empty() {
+            return true;
+        }
+        // In twice the width, so that nothing overflows.
+        let (mut first, mut last) = (layout.offset as i128, layout.offset as i128);
+        for (&n, &stride) in layout.shape.iter().zip(&layout.strides) {
+            let step = (n as i128 - 1).saturating_mul(stride as i128);
+            if step < 0 {
+                first = first.saturating_add(step);
+            } else {
+                last = last.saturating_add(step);
+            }
+        }
+        first >= 0 && last < (self.buffer.len() / self.dtype.size()) as i128
     }
 
     /// The same elements with `layout` in place of the present one. The caller promises that it

@@ -4,7 +4,7 @@ use super::{Values, check_shapes, key, nodes_between, pullback};
 use crate::array::eval::TraceGuard;
 use crate::array::node;
 use crate::error::{Error, Result};
-use crate::operation::{Jvp, Vjp};
+use crate::operation::{Jvp, Transform, Vjp};
 use crate::{Array, Operation, ops};
 
 /// Outputs of `f` at `primals`, and the products of the Jacobian with `tangents` (one per primal,
@@ -25,7 +25,7 @@ pub fn jvp(
     for (leaf, tangent) in leaves.iter().zip(tangents) {
         known.insert(key(leaf), tangent.clone());
     }
-    for node in nodes_between(&leaves, &outputs) {
+    for node in nodes_between(&leaves, &outputs, Transform::Jvp) {
         let tangents: Vec<Option<Array>> =
             node.inputs.iter().map(|i| known.get(&key(i)).cloned()).collect();
         if tangents.iter().all(Option::is_none) {

@@ -17,12 +17,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Array;
 use crate::array::node::{Node, Output};
 use crate::error::{Error, Result, ShapeText};
+use crate::operation::Transform;
 
 pub use custom::CustomFunction;
 pub use jvp::jvp;
 pub(crate) use vjp::pullback;
 pub use vjp::{grad, value_and_grad, vjp};
-pub use vmap::vmap;
+pub use vmap::{vmap, vmap_with_axes};
 
 /// The identity of an array in the graph.
 pub(crate) type Key = *const Output;
@@ -34,9 +35,13 @@ pub(crate) fn key(array: &Array) -> Key {
 /// Values attached to arrays of a graph during a walk.
 pub(crate) type Values = FxHashMap<Key, Array>;
 
-/// The nodes between `leaves` and `outputs`, inputs before users. Only nodes that depend on a
-/// leaf are among them.
-pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node>> {
+/// The nodes between `leaves` and `outputs` for a transformation, inputs before users. Only nodes
+/// that depend on a leaf are among them.
+pub(crate) fn nodes_between(
+    leaves: &[Array],
+    outputs: &[Array],
+    transform: Transform,
+) -> Vec<Arc<Node>> {
     let leaf_keys: FxHashSet<Key> = leaves.iter().map(key).collect();
     let walkable = |array: &Array| {
         if !array.0.traced || leaf_keys.contains(&key(array)) {
@@ -56,17 +61,20 @@ pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node
         }
         while let Some((node, next)) = stack.last_mut() {
             if let Some(input) = node.inputs.get(*next) {
+                let looked_at = node.operation.looks_at(transform, *next);
                 *next += 1;
-                if let Some(node) = walkable(input)
+                if looked_at
+                    && let Some(node) = walkable(input)
                     && seen.insert(Arc::as_ptr(&node))
                 {
                     stack.push((node, 0));
                 }
                 continue;
             }
-            let depends = node.inputs.iter().any(|input| {
-                leaf_keys.contains(&key(input))
-                    || walkable(input).is_some_and(|n| dependent.contains(&Arc::as_ptr(&n)))
+            let depends = node.inputs.iter().enumerate().any(|(i, input)| {
+                let depends = leaf_keys.contains(&key(input))
+                    || walkable(input).is_some_and(|n| dependent.contains(&Arc::as_ptr(&n)));
+                depends && node.operation.looks_at(transform, i)
             });
             if let Some((node, _)) = stack.pop()
                 && depends

@@ -4,7 +4,7 @@ use super::{Values, check_shapes, key, nodes_between};
 use crate::array::eval::TraceGuard;
 use crate::array::node;
 use crate::error::{Error, Result};
-use crate::operation::Vjp;
+use crate::operation::{Transform, Vjp};
 use crate::{Array, ops};
 
 /// Outputs of `f` at `primals`, and the products of `cotangents` (one per output, of its shape)
@@ -89,7 +89,7 @@ pub(crate) fn pullback(
     cotangents: &[Option<Array>],
     leaves: &[Array],
 ) -> Result<Vec<Option<Array>>> {
-    let nodes = nodes_between(leaves, outputs);
+    let nodes = nodes_between(leaves, outputs, Transform::Vjp);
     let mut grads = Values::default();
     // What a gradient is asked of: leaves, and everything that leads to them.
     let mut live: rustc_hash::FxHashSet<super::Key> = leaves.iter().map(key).collect();

@@ -7,6 +7,7 @@ use crate::array::eval::TraceGuard;
 use crate::array::node::Output;
 use crate::device::Spec;
 use crate::error::{Error, Result};
+use crate::operation::Transform;
 use crate::{Array, Shape, ops};
 
 /// `f` mapped over axes of its arguments: as if it were called on every slice and the results
@@ -24,6 +25,24 @@ pub fn vmap(
     args: &[Array],
     in_axes: &[Option<isize>],
     out_axes: &[Option<isize>],
+) -> Result<Vec<Array>> {
+    let with_axes = |args: &[Array]| {
+        let outputs = f(args)?;
+        let axes = axes_for("out_axes", out_axes, outputs.len())?;
+        Ok((outputs, axes))
+    };
+    vmap_with_axes(with_axes, args, in_axes)
+}
+
+/// [`vmap`] of a function that says itself where its outputs get the new axis: it returns them
+/// with their `out_axes`.
+///
+/// # Errors
+/// As [`vmap`].
+pub fn vmap_with_axes(
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, Vec<Option<isize>>)>,
+    args: &[Array],
+    in_axes: &[Option<isize>],
 ) -> Result<Vec<Array>> {
     let in_axes = axes_for("in_axes", in_axes, args.len())?;
     let mut count = None;
@@ -59,9 +78,11 @@ pub fn vmap(
         return Err(Error::value("vmap", "At least one of in_axes must be an axis, all are None."));
     };
     let _tracing = TraceGuard::new();
-    let outputs = f(&inputs)?;
-    let out_axes = axes_for("out_axes", out_axes, outputs.len())?;
-    for node in nodes_between(&leaves, &outputs) {
+    let (outputs, out_axes) = f(&inputs)?;
+    if out_axes.len() != outputs.len() {
+        axes_for("out_axes", &out_axes, outputs.len())?;
+    }
+    for node in nodes_between(&leaves, &outputs, Transform::Vmap) {
         let mut flags = Vec::with_capacity(node.inputs.len());
         let mut values = Vec::with_capacity(node.inputs.len());
         for input in &node.inputs {

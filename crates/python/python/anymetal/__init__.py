@@ -6,8 +6,19 @@ to real MLX; :func:`validate` compares a kernel with a composed definition.
 """
 
 from anymetal import core as core
+from anymetal._core import HiddenCastWarning, KernelWarning
+from anymetal._settings import kernels_available, warn_hidden_casts
 from anymetal.alias import install_as_mlx as install_as_mlx
 from anymetal.validation import Validation as Validation
 from anymetal.validation import validate as validate
 
-__all__ = ["Validation", "core", "install_as_mlx", "validate"]
+__all__ = [
+    "HiddenCastWarning",
+    "KernelWarning",
+    "Validation",
+    "core",
+    "install_as_mlx",
+    "kernels_available",
+    "validate",
+    "warn_hidden_casts",
+]

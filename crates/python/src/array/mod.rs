@@ -12,18 +12,27 @@ use pyo3::types::PyTuple;
 
 use crate::argument::Argument;
 use crate::dtype::PyDtype;
-use crate::error::OrRaise;
+use crate::evaluation::evaluate;
 use crate::output::shape_tuple;
 
 /// An N-dimensional array object.
 ///
 /// The handle can be made to name another array: writing by index and the in-place operators do.
 #[pyclass(frozen, weakref, module = "anymetal.core", name = "array")]
-pub(crate) struct PyArray(Mutex<Array>);
+pub(crate) struct PyArray(Mutex<Array>, GiveBack);
+
+/// Dropped after the array: memory of other libraries is given back at once.
+struct GiveBack;
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        crate::exchange::release_in_destructor();
+    }
+}
 
 impl From<Array> for PyArray {
     fn from(array: Array) -> Self {
-        PyArray(Mutex::new(array))
+        PyArray(Mutex::new(array), GiveBack)
     }
 }
 
@@ -44,7 +53,7 @@ impl PyArray {
     pub(crate) fn evaluated(&self, py: Python<'_>) -> PyResult<Array> {
         let array = self.array();
         if !array.is_available() {
-            py.detach(|| array.eval()).or_raise()?;
+            evaluate(py, || array.eval())?;
         }
         Ok(array)
     }

@@ -1,3 +1,5 @@
 """Arrays, functions and transformations under the names of ``mlx.core``."""
 
 from anymetal._core import *  # noqa: F403
+
+from ._transforms import custom_function  # noqa: F401

@@ -1,0 +1,304 @@
+"""Transformations of functions of trees of arrays, over those of flat lists in the native module.
+
+The functions of `anymetal.core` check their arguments and call these.
+"""
+
+import functools
+
+from anymetal._core import _transforms as flat_functions
+from anymetal._core import array
+
+from . import _trees as trees
+
+
+def flat(fun):
+    """`fun` with its arguments and results in lists."""
+
+    def call(args):
+        result = fun(*args)
+        return list(result) if isinstance(result, (list, tuple)) else [result]
+
+    return call
+
+
+def named_like(fun):
+    """As `functools.wraps`, for any callable."""
+    return functools.wraps(fun, updated=())
+
+
+def grad(fun, argnums, argnames):
+    both = differentiated("[grad]", True, fun, argnums, argnames)
+
+    @named_like(fun)
+    def gradient(*args, **kwargs):
+        return both(args, kwargs)[1]
+
+    return gradient
+
+
+def value_and_grad(fun, argnums, argnames):
+    both = differentiated("[value_and_grad]", False, fun, argnums, argnames)
+
+    @named_like(fun)
+    def value_and_gradient(*args, **kwargs):
+        return both(args, kwargs)
+
+    return value_and_gradient
+
+
+def differentiated(name, scalar_only, fun, argnums, argnames):
+    """A function of positional and keyword arguments that returns the value and the gradient."""
+    if argnums is None:
+        argnums = [] if argnames else [0]
+    if not argnums and not argnames:
+        raise ValueError("[grad] Gradient wrt no argument requested")
+    for i in argnums:
+        if i < 0:
+            raise ValueError(f"[grad] Can't compute the gradient of negative argument index {i}")
+    for values, what in ((argnums, "index"), (argnames, "name")):
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                raise ValueError(f"[grad] Duplicate argument {what} {value} is not allowed.")
+
+    def both(args, kwargs):
+        for i in argnums:
+            if i >= len(args):
+                raise ValueError(
+                    f"[grad] Can't compute the gradient of argument index {i} because the "
+                    f"function is called with only {len(args)} positional arguments."
+                )
+        for key in argnames:
+            if key not in kwargs:
+                given = "".join(f"{k}," for k in kwargs)
+                raise ValueError(
+                    f"[grad] Can't compute the gradient of keyword argument '{key}' because the "
+                    f"function is called with the following keyword arguments {{{given}}}"
+                )
+        wanted = [args[i] for i in argnums], {key: kwargs[key] for key in argnames}
+        value = None
+
+        def loss(leaves):
+            nonlocal value
+            positional, keyword = trees.replaced(wanted, leaves)
+            all_args, all_kwargs = list(args), {**kwargs, **keyword}
+            for i, tree in zip(argnums, positional):
+                all_args[i] = tree
+            value = fun(*all_args, **all_kwargs)
+            return [loss_of(value, name, scalar_only)]
+
+        grads = flat_functions.gradients(loss, trees.arrays(wanted))
+        positional, keyword = trees.replaced(wanted, grads)
+        positional = positional[0] if len(positional) == 1 else tuple(positional)
+        if not argnums:
+            positional = None
+        return value, (positional, keyword) if argnames else positional
+
+    return both
+
+
+def loss_of(value, name, scalar_only):
+    """What is differentiated of a function's result."""
+    if isinstance(value, array):
+        return value
+    returned = "The return value of the function whose gradient we want to compute should be"
+    kind = type(value).__name__
+    if scalar_only:
+        raise ValueError(f"{name} {returned} a scalar array; but {kind} was returned.")
+    if isinstance(value, tuple) and not value:
+        raise ValueError(
+            f"{name} {returned} either a scalar array or a non-empty tuple. The first value "
+            "should be a scalar array and the rest can be anything. Instead, we got an empty tuple."
+        )
+    either = (
+        f"{name} {returned} either a scalar array or a tuple with the first value being a scalar "
+        "array (Union[array, tuple[array, Any, ...]]); but"
+    )
+    if not isinstance(value, tuple):
+        raise ValueError(f"{either} {kind} was returned.")
+    if not isinstance(value[0], array):
+        first = type(value[0]).__name__
+        raise ValueError(f"{either} it was a tuple with the first value being of type {first} .")
+    return value[0]
+
+
+def axis_list(prefix, tree):
+    axes = trees.spread(prefix, tree)
+    for axis in axes:
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int)):
+            raise ValueError("[vmap] axis must be int or None.")
+    return axes
+
+
+def shape_text(a):
+    return "(" + ",".join(map(str, a.shape)) + ")"
+
+
+def vmap(fun, in_axes, out_axes):
+    @named_like(fun)
+    def mapped(*args, **kwargs):
+        if kwargs:
+            raise TypeError("[vmap] Keyword arguments are not supported.")
+        # Axes for a single argument need no tuple around them.
+        tree = args[0] if len(args) == 1 else args
+        leaves = trees.arrays(tree)
+        axes = axis_list(in_axes, tree)
+        check_in_axes(leaves, axes)
+        result = None
+
+        def call(leaves):
+            nonlocal result
+            inputs = trees.replaced(tree, leaves)
+            result = fun(inputs) if len(args) == 1 else fun(*inputs)
+            return trees.arrays(result), axis_list(out_axes, result)
+
+        outputs = flat_functions.map(call, leaves, axes)
+        return trees.replaced(result, outputs)
+
+    return mapped
+
+
+def check_in_axes(leaves, axes):
+    if all(axis is None for axis in axes):
+        raise ValueError("At least one of in_axes must be non-None.")
+    size = None
+    for leaf, axis in zip(leaves, axes):
+        if axis is None:
+            continue
+        if not -leaf.ndim <= axis < leaf.ndim:
+            raise IndexError(
+                f"[vmap] Invalid vectorization axis {axis} for array with shape {shape_text(leaf)}"
+            )
+        n = leaf.shape[axis]
+        if size is not None and n != size:
+            raise ValueError(f"[vmap] Inconsistent axis sizes: {size} and {n}.")
+        size = n
+
+
+def compile(fun):
+    @named_like(fun)
+    def compiled(*args, **kwargs):
+        return fun(*args, **kwargs)
+
+    return compiled
+
+
+def checkpoint(fun):
+    @named_like(fun)
+    def checkpointed(*args, **kwargs):
+        return fun(*args, **kwargs)
+
+    return checkpointed
+
+
+class custom_function:
+    """A function with transformations of its own, used as a decorator.
+
+    An instance is called like the function. Transformations that are not set with `vjp`, `jvp`
+    or `vmap` go through the function itself. It is pure: arrays it captures are constants to
+    transformations that are set.
+    """
+
+    def __init__(self, f):
+        if not callable(f):
+            raise TypeError(
+                "__init__(): incompatible function arguments. The following argument types are "
+                "supported:\n    1. __init__(self, f: Callable)\n\nInvoked with types: "
+                f"anymetal.core.custom_function, {type(f).__qualname__}"
+            )
+        self._function = f
+        self._vjp = self._jvp = self._vmap = None
+
+    def vjp(self, f):
+        """Sets the reverse derivative, `f(primals, cotangents, outputs)`.
+
+        It returns gradients in the structure of `primals`: the argument, if there is one, or the
+        tuple of arguments. Cotangents and outputs have the structure of the function's result.
+        """
+        self._vjp = f
+        return self
+
+    def jvp(self, f):
+        """Sets the forward derivative, `f(primals, tangents)`.
+
+        Tangents have the structure of `primals`, with None for arguments without one. It returns
+        tangents in the structure of the function's result.
+        """
+        self._jvp = f
+        return self
+
+    def vmap(self, f):
+        """Sets the mapping, `f(inputs, axes)`.
+
+        `axes` has the structure of `inputs`, with None for arguments that are not mapped. It
+        returns the outputs, and their axes in the same structure.
+        """
+        self._vmap = f
+        return self
+
+    def __call__(self, *args, **kwargs):
+        tree = args[0] if len(args) == 1 else args
+        is_array = trees.is_array
+        structure = None
+
+        def inputs(leaves):
+            return trees.replaced(tree, leaves, is_array)
+
+        def call(leaves):
+            nonlocal structure
+            given = inputs(leaves)
+            structure = self._function(*((given,) if len(args) == 1 else given), **kwargs)
+            outputs = trees.arrays(structure)
+            # Only the structure is kept, not the arrays.
+            structure = trees.replaced(structure, [None] * len(outputs))
+            return outputs
+
+        def outputs(leaves):
+            return trees.replaced(structure, leaves)
+
+        def vjp(primals, cotangents, results):
+            grads = self._vjp(inputs(primals), outputs(cotangents), outputs(results), **kwargs)
+            return gradients_of(grads, tree, primals)
+
+        def jvp(primals, tangents):
+            given = trees.replaced(tree, tangents, is_array)
+            return trees.arrays(self._jvp(inputs(primals), given, **kwargs))
+
+        def vmap(arrays, axes):
+            answer = self._vmap(inputs(arrays), trees.replaced(tree, axes, is_array), **kwargs)
+            if not isinstance(answer, tuple) or len(answer) != 2:
+                raise ValueError(
+                    "[custom vmap] Vmap function should return a tuple with 2 items."
+                )
+            results, out_axes = answer
+            return trees.arrays(results), axis_list(out_axes, results)
+
+        leaves = [leaf for leaf in trees.leaves(tree) if is_array(leaf)]
+        results = flat_functions.custom(
+            call,
+            vjp if self._vjp is not None else None,
+            jvp if self._jvp is not None else None,
+            vmap if self._vmap is not None else None,
+            leaves,
+        )
+        return outputs(results)
+
+
+def gradients_of(grads, tree, primals):
+    """The gradients of the arrays among a custom function's arguments; None is zero."""
+    found = trees.leaves(grads)
+    places = [trees.is_array(leaf) for leaf in trees.leaves(tree)]
+    if len(found) == len(places):
+        found = [g for g, is_primal in zip(found, places) if is_primal]
+    else:
+        found = [g for g in found if trees.is_array(g)][: len(primals)]
+    if len(found) != len(primals):
+        raise ValueError(
+            f"[custom_function] The vjp returned {len(found)} gradients for {len(primals)} arrays; "
+            "it must return the structure of the primals."
+        )
+    for g in found:
+        if g is not None and not trees.is_array(g):
+            raise ValueError(
+                f"[custom_function] The vjp must return arrays, not {type(g).__name__}."
+            )
+    return [p * 0 if g is None else g for g, p in zip(found, primals)]

@@ -1,0 +1,87 @@
+"""Trees of arrays: lists, tuples and dictionaries, taken apart and put together again."""
+
+from anymetal._core import array
+
+
+def is_node(value):
+    return isinstance(value, (list, tuple, dict))
+
+
+def leaves(tree):
+    """The leaves of a tree, in order."""
+    found = []
+    rest = [tree]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, (list, tuple)):
+            rest.extend(reversed(value))
+        elif isinstance(value, dict):
+            rest.extend(reversed(list(value.values())))
+        else:
+            found.append(value)
+    return found
+
+
+def arrays(tree):
+    """The leaves of a tree, which must be arrays."""
+    found = leaves(tree)
+    if not all(isinstance(leaf, array) for leaf in found):
+        raise ValueError("[tree_flatten] The argument should contain only arrays")
+    return found
+
+
+def replaced(tree, new, where=lambda leaf: True):
+    """A tree of the same structure with the leaves that `where` accepts taken from `new`."""
+    new = iter(new)
+
+    def build(value):
+        if isinstance(value, list):
+            return [build(v) for v in value]
+        if isinstance(value, tuple):
+            return rebuilt(value, [build(v) for v in value])
+        if isinstance(value, dict):
+            return {k: build(v) for k, v in value.items()}
+        return next(new) if where(value) else value
+
+    return build(tree)
+
+
+def rebuilt(old, items):
+    """A tuple like `old`, which may be a named one, of other items."""
+    make = getattr(type(old), "_make", None)
+    return make(items) if make is not None else tuple(items)
+
+
+def is_array(value):
+    return isinstance(value, array)
+
+
+def spread(prefix, tree):
+    """For every leaf of `tree` the leaf of `prefix` above it.
+
+    `prefix` begins like `tree` and may end earlier: a leaf of it stands for everything below.
+    """
+    found = []
+
+    def visit(prefix, tree):
+        if not is_node(prefix):
+            found.extend([prefix] * len(leaves(tree)))
+        elif isinstance(prefix, dict):
+            if not isinstance(tree, dict):
+                raise ValueError(MISMATCH)
+            for key, value in tree.items():
+                if key not in prefix:
+                    raise ValueError(MISMATCH)
+                visit(prefix[key], value)
+        else:
+            kind = list if isinstance(prefix, list) else tuple
+            if not isinstance(tree, kind) or len(prefix) != len(tree):
+                raise ValueError(MISMATCH)
+            for p, t in zip(prefix, tree):
+                visit(p, t)
+
+    visit(prefix, tree)
+    return found
+
+
+MISMATCH = "[tree_map] Additional input tree is not a valid prefix of the first tree."

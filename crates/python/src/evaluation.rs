@@ -1,0 +1,83 @@
+//! Evaluation for Python: with the interpreter lock released, and what follows from it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use anymetal::{Array, EvalOptions, async_eval, eval};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+use crate::array::PyArray;
+use crate::error::OrRaise;
+use crate::function::{Row, row};
+use crate::{exchange, warning};
+
+/// Runs an evaluation without the interpreter lock. Meanwhile signals are looked at now and then:
+/// an exception of a handler, such as that of Control-C, stops the evaluation and is raised.
+/// Afterwards memory of other libraries that was let go is given back, and warnings of kernels
+/// are raised.
+pub(crate) fn evaluate(
+    py: Python<'_>,
+    run: impl FnOnce() -> anymetal::Result<()> + Send,
+) -> PyResult<()> {
+    let (result, raised) = py.detach(|| {
+        let raised = Rc::new(RefCell::new(None));
+        let slot = raised.clone();
+        // Called on this thread. While Python shuts down there is nobody to ask.
+        let look = move || match Python::try_attach(|py| py.check_signals()) {
+            Some(Err(error)) => {
+                slot.replace(Some(error));
+                false
+            }
+            _ => true,
+        };
+        let options = EvalOptions { poll: Some(Rc::new(look)), ..EvalOptions::default() };
+        let result = options.scope(run);
+        (result, raised.take())
+    });
+    exchange::release(py);
+    if let Some(error) = raised {
+        return Err(error);
+    }
+    result.or_raise()?;
+    warning::kernel_findings(py)
+}
+
+/// The arrays in a tree of lists, tuples and dictionaries; other leaves are passed over.
+fn arrays_in(tree: &Bound<'_, PyAny>) -> Vec<Array> {
+    let mut arrays = Vec::new();
+    let mut rest = vec![tree.clone()];
+    while let Some(value) = rest.pop() {
+        if let Ok(array) = value.cast::<PyArray>() {
+            arrays.push(array.get().array());
+        } else if let Ok(list) = value.cast::<PyList>() {
+            rest.extend(list.iter().rev());
+        } else if let Ok(tuple) = value.cast::<PyTuple>() {
+            rest.extend(tuple.iter().rev());
+        } else if let Ok(dict) = value.cast::<PyDict>() {
+            let mut values: Vec<_> = dict.values().iter().collect();
+            values.reverse();
+            rest.extend(values);
+        }
+    }
+    arrays
+}
+
+pub(crate) const FUNCTIONS: &[Row] = &[
+    row("eval(*args) -> None", "Computes arrays, or all arrays of trees of them.", |c| {
+        let args: Bound<'_, PyAny> = c.next()?;
+        let arrays = arrays_in(&args);
+        evaluate(c.py, || eval(&arrays))?;
+        c.give(())
+    }),
+    row(
+        "async_eval(*args)",
+        "Starts computing arrays, or all arrays of trees of them, and returns at once. Reading \
+         them waits; errors appear there.",
+        |c| {
+            let args: Bound<'_, PyAny> = c.next()?;
+            async_eval(&arrays_in(&args));
+            c.give(())
+        },
+    ),
+];

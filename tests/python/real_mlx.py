@@ -1,0 +1,54 @@
+"""Comparison of expressions with what real MLX makes of them."""
+
+import numpy as np
+import pytest
+
+import anymetal.core as ours
+
+mlx = pytest.importorskip("mlx.core")
+
+
+def plain(value, module):
+    """A result as plain Python data: arrays as (dtype, shape, numbers)."""
+    if isinstance(value, module.array):
+        dtype = str(value.dtype).rsplit(".", 1)[-1].rstrip("_")
+        return ("array", dtype, value.shape, value.tolist())
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(v, module) for v in value)
+    if isinstance(value, dict):
+        return {k: plain(v, module) for k, v in value.items()}
+    return value
+
+
+def outcome(expression, module, names):
+    """What an expression over `mx` gives: plain data, or the class and text of its exception."""
+    scope = {"mx": module, "np": np}
+    for name, make in names.items():
+        scope[name] = make(module)
+    try:
+        return plain(eval(expression, scope), module)  # noqa: S307
+    except Exception as error:  # noqa: BLE001
+        text = str(error)
+        if "incompatible function arguments" in text:
+            # The signatures of some functions are worded differently.
+            text = text.split(".", 1)[0]
+        return (type(error).__name__, text)
+
+
+def close(a, b, rtol):
+    """Equality, of floating numbers to a relative tolerance."""
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(close(x, y, rtol) for x, y in zip(a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return list(a) == list(b) and all(close(a[k], b[k], rtol) for k in a)
+    if isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
+        return a == b or (a != a and b != b) or abs(a - b) <= rtol * max(abs(a), abs(b), 1e-3)
+    return type(a) is type(b) and a == b
+
+
+def check(expression, names=None, rtol=1e-6):
+    """An expression gives the same with either module."""
+    names = names or {}
+    expected = outcome(expression, mlx, names)
+    found = outcome(expression, ours, names)
+    assert close(found, expected, rtol), f"\n{expression}\n ours: {found}\n MLX:  {expected}"
