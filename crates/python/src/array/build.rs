@@ -22,7 +22,7 @@ pub(crate) fn array(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Result<Ar
         });
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return nested(value, dtype);
-    } else if let Some(array) = from_foreign(value)? {
+    } else if let Some(array) = foreign_as(value, dtype)? {
         array
     } else {
         let name = value.get_type().name()?;
@@ -41,6 +41,14 @@ fn full(scalar: Scalar, dtype: Dtype) -> anymetal::Result<Array> {
 
 /// A copy of another library's array, a buffer, or what `__mlx_array__` gives.
 pub(crate) fn from_foreign(value: &Bound<'_, PyAny>) -> Result<Option<Array>, CallError> {
+    foreign_as(value, None)
+}
+
+/// [`from_foreign`] converted to a dtype; without one `float64` becomes `float32`.
+fn foreign_as(
+    value: &Bound<'_, PyAny>,
+    dtype: Option<Dtype>,
+) -> Result<Option<Array>, CallError> {
     if let Ok(method) = value.getattr("__mlx_array__") {
         let inner = method.call0()?;
         return match inner.cast::<PyArray>() {
@@ -48,7 +56,7 @@ pub(crate) fn from_foreign(value: &Bound<'_, PyAny>) -> Result<Option<Array>, Ca
             Err(_) => Err(CallError::Misfit),
         };
     }
-    crate::exchange::copy_of(value)
+    crate::exchange::copy_of(value, dtype)
 }
 
 /// A nested sequence: numbers in row-major order with the shape they have.

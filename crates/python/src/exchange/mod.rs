@@ -27,13 +27,9 @@ use memory::Memory;
 
 pub(crate) use foreign::{release, release_in_destructor};
 
-/// A copy of another library's array, if the value is one.
-pub(crate) fn copy_of(value: &Bound<'_, PyAny>) -> Result<Option<Array>, CallError> {
-    copy_as(value, None)
-}
-
-/// [`copy_of`] converted to a dtype; without one `float64` becomes `float32`, as in MLX.
-pub(crate) fn copy_as(
+/// A copy of another library's array, if the value is one, converted to `dtype`; without one
+/// `float64` becomes `float32`, as in MLX.
+pub(crate) fn copy_of(
     value: &Bound<'_, PyAny>,
     dtype: Option<Dtype>,
 ) -> Result<Option<Array>, CallError> {

@@ -64,7 +64,7 @@ def spread(prefix, tree):
     found = []
 
     def visit(prefix, tree):
-        if not is_node(prefix):
+        if not is_node(prefix) or not is_node(tree):
             found.extend([prefix] * len(leaves(tree)))
         elif isinstance(prefix, dict):
             if not isinstance(tree, dict):
