@@ -36,13 +36,20 @@ def outcome(expression, module, names):
 
 
 def close(a, b, rtol):
-    """Equality, of floating numbers to a relative tolerance."""
+    """Equality, of floating arrays to a tolerance relative to their largest element."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and a[:1] == b[:1] == ("array",):
+        if a[:3] != b[:3]:
+            return False
+        x, y = np.asarray(a[3]), np.asarray(b[3])
+        if x.dtype.kind not in "fc":
+            return np.array_equal(x, y)
+        finite = np.abs(y[np.isfinite(y)])
+        largest = finite.max() if finite.size else 0.0
+        return np.allclose(x, y, rtol=rtol, atol=rtol * largest, equal_nan=True)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(close(x, y, rtol) for x, y in zip(a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return list(a) == list(b) and all(close(a[k], b[k], rtol) for k in a)
-    if isinstance(a, (float, complex)) and isinstance(b, (float, complex)):
-        return a == b or (a != a and b != b) or abs(a - b) <= rtol * max(abs(a), abs(b), 1e-3)
     return type(a) is type(b) and a == b
 
 

@@ -139,7 +139,7 @@ def test_memory_is_shared_in_both_directions(dtype):
             dl = np.from_dlpack(ours)
             np.testing.assert_array_equal(dl, view)
     ours = mx.asarray(values, copy=False)
-    values[0, 0, 0] = 1 - values[0, 0, 0] if dtype != "bool" else not values[0, 0, 0]
+    values[0, 0, 0] = values[0, 0, 0] == 0
     same(ours, values)
     assert mx.from_dlpack(values, copy=True).tolist() == values.tolist()
 
@@ -382,7 +382,7 @@ for i in range(50):
     values = np.random.default_rng(i).random(200_000, dtype=np.float32)
     x = mx.asarray(values, copy=False)
     for _ in range(20):
-        x = (x * 1.0001 + 0.5).exp() if i % 2 else x * 1.0001 + 0.5
+        x = mx.exp(x * 1.0001 + 0.5) if i % 2 else x * 1.0001 + 0.5
     mx.async_eval(x)
     kept.append((x, np.asarray(mx.asarray(values, copy=False))))
 print("end")

@@ -40,7 +40,7 @@ def call(kernel, **changes):
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_a_kernel_with_header_and_template(dtype):
     values = rng.normal(size=1000).astype(np.float32)
-    a = mx.array(values).astype(getattr(mx, dtype))
+    a = mx.array(values, getattr(mx, dtype))
     kernel = mx.fast.metal_kernel(
         name="myexp",
         input_names=["inp"],

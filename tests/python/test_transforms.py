@@ -83,6 +83,11 @@ mx.vjp(lambda x: x * 2, (a,), ())
 mx.vjp(lambda x: x * 2, (a,), (a, b))
 mx.vjp(lambda x: x * 2, (2.0,), (a,))
 mx.vjp(lambda x: x, ((a,),), (a,))
+mx.grad(lambda x: x * x)(z)
+mx.vjp(lambda x: (x, x), [a], [v, a])
+mx.vjp(lambda x: x, [v], [a])
+mx.vjp(lambda x: (x, x), [a], [a, v])
+mx.vjp(lambda x: x, [mx.array([1.0])], [v])
 mx.jvp(lambda x, y: x * y, (a, b), (a, b))
 mx.jvp(lambda x, y: (x * y,), (a, b), (a, b))
 mx.jvp(lambda x, y: x * y, (a, a), (a,))
@@ -244,9 +249,10 @@ def test_errors_of_rules():
         mx.vmap(custom(vmap=lambda i, ax: i))(mx.array([1.0]))
     with pytest.raises(ValueError, match="axis must be int"):
         mx.vmap(custom(vmap=lambda i, ax: (i, "a")))(mx.array([1.0]))
+    ruled = mx.custom_function(lambda x: 3.0)
+    ruled.vjp(lambda p, c, o: p)
     with pytest.raises(ValueError, match="only arrays"):
-        custom()
-        mx.custom_function(lambda x: 3.0)(a)
+        ruled(a)
 
 
 def test_captured_arrays_are_constants_to_rules():

@@ -2,8 +2,11 @@
 
 mod support;
 
-use anymetal::device::active_memory;
-use anymetal::{Array, Error, Result, async_eval, eval, grad, jvp, ops, value_and_grad, vmap};
+use anymetal::device::{Buffer, View, active_memory};
+use anymetal::{
+    Array, CustomFunction, Dtype, Error, Layout, Result, async_eval, eval, grad, jvp, ops,
+    value_and_grad, vmap,
+};
 use support::everywhere;
 
 fn array(data: &[f32], shape: &[usize]) -> Array {
@@ -144,4 +147,78 @@ fn reading_a_mapped_value_is_an_error() {
     let x = array(&[1.0, 2.0], &[2]);
     let result = vmap(|a| Ok(vec![Array::scalar(a[0].item::<f32>()?)]), &[x], &[], &[]);
     assert!(matches!(result, Err(Error::Abstract)), "{result:?}");
+}
+
+#[test]
+fn given_transformations_replace_those_of_the_function() {
+    everywhere(|| {
+        // Each rule has a factor of its own; the function uses what no transformation passes.
+        let custom = || CustomFunction::new(|a| Ok(vec![ops::multiply(&a[0], &a[1])?]));
+        let (x, y) = (array(&[2.0], &[1]), array(&[3.0], &[1]));
+        let forward = custom().with_jvp(|primals, tangents| {
+            assert!(tangents[1].is_none());
+            Ok(vec![ops::multiply(&primals[0], 100.0)?])
+        });
+        let of_x = |a: &[Array]| forward.call(&[a[0].clone(), y.clone()]);
+        let (_, tangents) = jvp(of_x, &[x.clone()], &[x.clone()])?;
+        assert_eq!(tangents[0].to_vec::<f32>()?, [200.0]);
+        // Reverse derivatives are still the function's.
+        let loss = |a: &[Array]| ops::sum(&of_x(a)?[0], (), false);
+        assert_eq!(grad(loss, &[0])(&[x.clone()])?[0].to_vec::<f32>()?, [3.0]);
+
+        let rows = array(&[1.0, 2.0, 3.0, 4.0], &[2, 2]);
+        let mapped = custom().with_vmap(|inputs, axes| {
+            assert_eq!(axes, [Some(0), None]);
+            Ok((vec![ops::multiply(&inputs[0], 10.0)?], vec![Some(0)]))
+        });
+        let y2 = array(&[1.0, 1.0], &[2]);
+        let out = vmap(|a| mapped.call(a), &[rows.clone(), y2.clone()], &[Some(0), None], &[])?;
+        assert_eq!(out[0].to_vec::<f32>()?, [10.0, 20.0, 30.0, 40.0]);
+
+        // Without a mapping of its own, the given derivative is mapped.
+        let twice = |a: &[Array]| {
+            let along = custom().with_jvp(|_, t| Ok(vec![ops::multiply(some(&t[0]), 7.0)?]));
+            let of_x = |a: &[Array]| along.call(&[a[0].clone(), y2.clone()]);
+            let mapped = |a: &[Array]| vmap(of_x, a, &[], &[]);
+            Ok(jvp(mapped, a, a)?.1)
+        };
+        assert_eq!(twice(&[rows])?[0].to_vec::<f32>()?, [7.0, 14.0, 21.0, 28.0]);
+
+        let wrong = custom().with_jvp(|_, _| Ok(vec![]));
+        let result = jvp(|a| wrong.call(a), &[x.clone(), y.clone()], &[x, y]);
+        assert!(matches!(result, Err(Error::Value { .. })));
+        Ok(())
+    });
+}
+
+fn some(tangent: &Option<Array>) -> &Array {
+    tangent.as_ref().unwrap()
+}
+
+#[test]
+fn views_of_foreign_memory_are_checked() {
+    let bytes: Vec<u8> = [1.0f32, 2.0, 3.0, 4.0].iter().flat_map(|v| v.to_ne_bytes()).collect();
+    let view = |shape: &[usize], strides: &[isize], offset: usize| View {
+        buffer: Buffer::foreign(bytes.clone()),
+        dtype: Dtype::F32,
+        layout: Layout { shape: shape.into(), strides: strides.into(), offset },
+    };
+    let values = |v: View| Array::from_host_view(v).and_then(|a| a.to_vec::<f32>());
+    assert_eq!(values(view(&[2, 2], &[-2, 1], 2)).unwrap(), [3.0, 4.0, 1.0, 2.0]);
+    assert_eq!(values(view(&[3], &[0], 3)).unwrap(), [4.0; 3]);
+    assert_eq!(values(view(&[0, 9], &[100, 100], 0)).unwrap(), []);
+    for outside in [
+        view(&[5], &[1], 0),
+        view(&[2], &[1], 3),
+        view(&[2], &[-1], 0),
+        view(&[2], &[isize::MAX], 0),
+        view(&[usize::MAX, usize::MAX], &[isize::MAX, 1], 0),
+        view(&[2, 2], &[1], 0),
+    ] {
+        assert!(matches!(Array::from_host_view(outside), Err(Error::Shape { .. })));
+    }
+    let copy = view(&[2], &[2], 1).copied(Dtype::I32).unwrap();
+    assert!(copy.buffer.is_own() && !view(&[1], &[1], 0).buffer.is_own());
+    let copy = Array::from_host_view(copy).unwrap();
+    assert_eq!(copy.to_vec::<i32>().unwrap(), [2, 4]);
 }

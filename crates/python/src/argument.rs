@@ -4,9 +4,7 @@ use anymetal::ops::{Axes, Operand};
 use anymetal::{Array, Complex64, Dtype, Scalar, Stream};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple,
-};
+use pyo3::types::{PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::array::{PyArray, build};
 use crate::dtype::PyDtype;

@@ -51,26 +51,27 @@ fn shape_text(array: &Array) -> String {
     format!("({})", sizes.join(","))
 }
 
-fn mismatch(output: &Array, cotangent: &str) -> anymetal::Error {
+/// A cotangent that does not fit, in MLX's words, which has advice for a single element only.
+fn mismatch(outputs: &[Array], i: usize, cotangent: &str) -> anymetal::Error {
+    let advice = match outputs {
+        [only] if only.size() == 1 => " If you are using grad your function must return a scalar.",
+        _ => "",
+    };
     value_error(format!(
-        "[vjp] Output shape {} does not match cotangent shape {cotangent}. If you are using grad \
-         your function must return a scalar.",
-        shape_text(output)
+        "[vjp] Output shape {} does not match cotangent shape {cotangent}.{advice}",
+        shape_text(&outputs[i])
     ))
 }
 
 /// Gradients of all arguments of a function that returns one array, a scalar.
 #[pyfunction]
-fn gradients<'py>(
-    f: &Bound<'py, PyAny>,
-    args: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
+fn gradients<'py>(f: &Bound<'py, PyAny>, args: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = f.py();
     let args = arrays(args)?;
     let loss = |args: &[Array]| {
         let outputs = call(f, args)?;
-        match outputs.iter().find(|o| o.ndim() != 0) {
-            Some(output) => Err(mismatch(output, "()")),
+        match outputs.iter().position(|o| o.ndim() != 0) {
+            Some(i) => Err(mismatch(&outputs, i, "()")),
             None => Ok(outputs),
         }
     };
@@ -100,9 +101,9 @@ fn vjp<'py>(
                 cotangents.len()
             )));
         }
-        for (output, cotangent) in outputs.iter().zip(cotangents) {
+        for (i, (output, cotangent)) in outputs.iter().zip(cotangents).enumerate() {
             if output.shape() != cotangent.shape() {
-                return Err(mismatch(output, &shape_text(cotangent)));
+                return Err(mismatch(&outputs, i, &shape_text(cotangent)));
             }
         }
         outputs.extend_from_slice(&cotangents[count..]);
@@ -148,10 +149,9 @@ fn map<'py>(
     let (args, in_axes) = (arrays(args)?, axes(in_axes)?);
     let with_axes = |args: &[Array]| {
         let run = || {
-            let (outputs, out_axes) = f.call1((list_of(py, args)?,))?.extract::<(
-                Bound<'py, PyAny>,
-                Bound<'py, PyAny>,
-            )>()?;
+            let (outputs, out_axes) = f
+                .call1((list_of(py, args)?,))?
+                .extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
             let (outputs, out_axes) = (arrays(&outputs)?, axes(&out_axes)?);
             for (output, axis) in outputs.iter().zip(&out_axes) {
                 let n = output.ndim() as isize + 1;
@@ -343,16 +343,12 @@ pub(crate) const FUNCTIONS: &[Row] = &[
             Ok(in_python(c.py, "checkpoint")?.call1((fun.0,))?)
         },
     ),
-    row(
-        "disable_compile() -> None",
-        "Turns compilation off; there is none to turn off.",
-        |c| c.give(()),
-    ),
-    row(
-        "enable_compile() -> None",
-        "Turns compilation on; there is none to turn on.",
-        |c| c.give(()),
-    ),
+    row("disable_compile() -> None", "Turns compilation off; there is none to turn off.", |c| {
+        c.give(())
+    }),
+    row("enable_compile() -> None", "Turns compilation on; there is none to turn on.", |c| {
+        c.give(())
+    }),
 ];
 
 /// The private submodule of the flat functions.

@@ -45,10 +45,7 @@ pub(crate) fn from_foreign(value: &Bound<'_, PyAny>) -> Result<Option<Array>, Ca
 }
 
 /// [`from_foreign`] converted to a dtype; without one `float64` becomes `float32`.
-fn foreign_as(
-    value: &Bound<'_, PyAny>,
-    dtype: Option<Dtype>,
-) -> Result<Option<Array>, CallError> {
+fn foreign_as(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Result<Option<Array>, CallError> {
     if let Ok(method) = value.getattr("__mlx_array__") {
         let inner = method.call0()?;
         return match inner.cast::<PyArray>() {

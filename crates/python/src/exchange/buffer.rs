@@ -157,11 +157,8 @@ impl PyArray {
             (*buffer).itemsize = size;
             (*buffer).readonly = c_int::from(read_only);
             (*buffer).ndim = ndim;
-            (*buffer).format = if asks(ffi::PyBUF_FORMAT) {
-                format.as_ptr().cast_mut()
-            } else {
-                ptr::null_mut()
-            };
+            (*buffer).format =
+                if asks(ffi::PyBUF_FORMAT) { format.as_ptr().cast_mut() } else { ptr::null_mut() };
             (*buffer).shape = if asks(ffi::PyBUF_ND) { shape } else { ptr::null_mut() };
             (*buffer).strides = if asks(ffi::PyBUF_STRIDES) { strides } else { ptr::null_mut() };
             (*buffer).suboffsets = ptr::null_mut();

@@ -205,8 +205,7 @@ fn consume(capsule: &Bound<'_, PyCapsule>) -> PyResult<Memory> {
             let start = start.wrapping_offset(extent.first);
             // SAFETY: the producer vouches for the elements of the tensor, which are these bytes,
             // until the deleter is called; a null pointer makes an empty buffer.
-            let buffer =
-                unsafe { foreign::buffer(start, extent.len(), Owner::Managed(managed)) };
+            let buffer = unsafe { foreign::buffer(start, extent.len(), Owner::Managed(managed)) };
             Memory::new(buffer, stored, extent, read_only)
         }
     }

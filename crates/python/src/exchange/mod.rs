@@ -52,7 +52,7 @@ fn memory_of(value: &Bound<'_, PyAny>) -> PyResult<Option<Memory>> {
     if buffer::has_buffer(value) {
         return match buffer::import(value) {
             // MLX's own arrays: their buffers of bfloat16 are not always understood.
-            Err(_) if tensor => dlpack::import(value).map(Some),
+            Err(error) if tensor => dlpack::import(value).map(Some).map_err(|_| error),
             memory => memory.map(Some),
         };
     }

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
-use crate::argument::{Argument, Number, Sequence};
+use crate::argument::{Number, Sequence};
 use crate::dtype::PyDtype;
 use crate::error::CallError;
 use crate::function::{Function, Row, row};
@@ -41,8 +41,7 @@ pub(crate) const FUNCTIONS: &[Row] = &[
                 .atomic_outputs(atomic)
                 .math_mode(math_mode)
                 .build()?;
-            let kernel =
-                MetalKernel { kernel, name, inputs: inputs.len(), outputs: outputs.len() };
+            let kernel = MetalKernel { kernel, name, inputs: inputs.len(), outputs: outputs.len() };
             Ok(Bound::new(c.py, kernel)?.into_any())
         },
     ),
