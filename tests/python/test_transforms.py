@@ -139,6 +139,12 @@ mx.custom_function(lambda x, n: x * n)(a, 3)
 mx.custom_function(3)
 mx.checkpoint(lambda x: (x * x, x))(a)
 mx.grad(mx.checkpoint(f))(a)
+mx.grad(mx.grad(mx.checkpoint(lambda x: x * x * x)))(a)
+mx.grad(lambda w: mx.checkpoint(lambda x: x * w)(a))(b)
+mx.grad(lambda k: mx.checkpoint(lambda x, k=None: x * k)(a, k=k))(b)
+mx.grad(mx.checkpoint(lambda x, y: x * y), argnums=(0, 1))(a, b)
+mx.checkpoint(lambda x, s: x)(a, "s")
+mx.vmap(mx.checkpoint(f))(v)
 mx.compile(lambda x: (x, {"a": x}))(a)
 mx.compile(lambda x, k=None: x * k)(a, k=b)
 mx.compile(3)
@@ -332,6 +338,22 @@ def test_decorators_and_partials():
         return cotangent * 2 * primals
 
     assert mx.grad(h)(mx.array(3.0)).item() == 6
+
+
+def test_checkpointed_functions_run_again_for_their_gradient():
+    runs = []
+
+    def f(x, y):
+        runs.append(0)
+        return {"z": x * x * y}
+
+    x, y = mx.array(2.0), mx.array(3.0)
+    loss = mx.value_and_grad(lambda x, y: mx.checkpoint(f)(x, y)["z"], argnums=(0, 1))
+    value, grads = loss(x, y)
+    assert value.item() == 12 and [g.item() for g in grads] == [12, 4]
+    assert len(runs) == 2
+    with pytest.raises(ValueError, match="only arrays"):
+        mx.checkpoint(lambda x: 3.0)(x)
 
 
 def test_named_tuples_keep_their_type():

@@ -7,6 +7,7 @@ import functools
 
 from anymetal._core import _transforms as flat_functions
 from anymetal._core import array
+from anymetal._core import vjp as core_vjp
 
 from . import _trees as trees
 
@@ -185,10 +186,44 @@ def compile(fun):
     return compiled
 
 
+class FlatCall:
+    """A call of a function of a tree as one of a list of arrays.
+
+    It keeps the structure of the arguments and, once called, of the result, but no arrays.
+    """
+
+    def __init__(self, fun, tree):
+        self.fun = fun
+        self.arguments, self.argument_tree = trees.take_out(tree)
+        self.result_tree = None
+
+    def __call__(self, arguments):
+        result = self.fun(self.inputs(arguments))
+        outputs = trees.arrays(result)
+        _, self.result_tree = trees.take_out(result)
+        return outputs
+
+    def inputs(self, arrays):
+        return trees.put_in(self.argument_tree, arrays)
+
+    def outputs(self, arrays):
+        return trees.put_in(self.result_tree, arrays)
+
+    def run(self, vjp=None, jvp=None, vmap=None):
+        """The result, with these rules for transformations of it, over lists too."""
+        arguments, self.arguments = self.arguments, None
+        return self.outputs(flat_functions.custom(self, vjp, jvp, vmap, arguments))
+
+
 def checkpoint(fun):
     @named_like(fun)
     def checkpointed(*args, **kwargs):
-        return fun(*args, **kwargs)
+        call = FlatCall(lambda tree: fun(*tree[0], **tree[1]), (args, kwargs))
+
+        def vjp(primals, cotangents, _):
+            return core_vjp(lambda *arguments: call(list(arguments)), primals, cotangents)[1]
+
+        return call.run(vjp)
 
     return checkpointed
 
@@ -241,57 +276,40 @@ class custom_function:
     def __call__(self, *args, **kwargs):
         if self._vjp is None and self._jvp is None and self._vmap is None:
             return self._function(*args, **kwargs)
-        tree = args[0] if len(args) == 1 else args
-        is_array = trees.is_array
-        structure = None
+        single = len(args) == 1
 
-        def inputs(leaves):
-            return trees.replaced(tree, leaves, is_array)
+        def fun(tree):
+            return self._function(*((tree,) if single else tree), **kwargs)
 
-        def call(leaves):
-            nonlocal structure
-            given = inputs(leaves)
-            structure = self._function(*((given,) if len(args) == 1 else given), **kwargs)
-            outputs = trees.arrays(structure)
-            # Only the structure is kept, not the arrays.
-            structure = trees.replaced(structure, [None] * len(outputs))
-            return outputs
-
-        def outputs(leaves):
-            return trees.replaced(structure, leaves)
+        call = FlatCall(fun, args[0] if single else args)
 
         def vjp(primals, cotangents, results):
-            grads = self._vjp(inputs(primals), outputs(cotangents), outputs(results), **kwargs)
-            return gradients_of(grads, tree, primals)
+            grads = self._vjp(
+                call.inputs(primals), call.outputs(cotangents), call.outputs(results), **kwargs
+            )
+            return gradients_of(grads, call.argument_tree, primals)
 
         def jvp(primals, tangents):
-            given = trees.replaced(tree, tangents, is_array)
-            return trees.arrays(self._jvp(inputs(primals), given, **kwargs))
+            return trees.arrays(self._jvp(call.inputs(primals), call.inputs(tangents), **kwargs))
 
-        def vmap(arrays, axes):
-            answer = self._vmap(inputs(arrays), trees.replaced(tree, axes, is_array), **kwargs)
+        def vmap(inputs, axes):
+            answer = self._vmap(call.inputs(inputs), call.inputs(axes), **kwargs)
             if not isinstance(answer, tuple) or len(answer) != 2:
-                raise ValueError(
-                    "[custom vmap] Vmap function should return a tuple with 2 items."
-                )
+                raise ValueError("[custom vmap] Vmap function should return a tuple with 2 items.")
             results, out_axes = answer
             return trees.arrays(results), axis_list(out_axes, results)
 
-        leaves = [leaf for leaf in trees.leaves(tree) if is_array(leaf)]
-        results = flat_functions.custom(
-            call,
+        return call.run(
             vjp if self._vjp is not None else None,
             jvp if self._jvp is not None else None,
             vmap if self._vmap is not None else None,
-            leaves,
         )
-        return outputs(results)
 
 
 def gradients_of(grads, tree, primals):
     """The gradients of the arrays among a custom function's arguments; None is zero."""
     found = trees.leaves(grads)
-    places = [trees.is_array(leaf) for leaf in trees.leaves(tree)]
+    places = [leaf is trees.HOLE for leaf in trees.leaves(tree)]
     if len(found) == len(places):
         found = [g for g, is_primal in zip(found, places) if is_primal]
     else:

@@ -30,6 +30,28 @@ def arrays(tree):
     return found
 
 
+def is_array(value):
+    return isinstance(value, array)
+
+
+class Hole:
+    """What stands where an array was taken out of a tree."""
+
+
+HOLE = Hole()
+
+
+def take_out(tree):
+    """The arrays of a tree, and the tree with holes in their places."""
+    found = [leaf for leaf in leaves(tree) if is_array(leaf)]
+    return found, replaced(tree, [HOLE] * len(found), is_array)
+
+
+def put_in(tree, new):
+    """A tree with its holes filled, in order."""
+    return replaced(tree, new, lambda leaf: leaf is HOLE)
+
+
 def replaced(tree, new, where=lambda leaf: True):
     """A tree of the same structure with the leaves that `where` accepts taken from `new`."""
     new = iter(new)
@@ -50,10 +72,6 @@ def rebuilt(old, items):
     """A tuple like `old`, which may be a named one, of other items."""
     make = getattr(type(old), "_make", None)
     return make(items) if make is not None else tuple(items)
-
-
-def is_array(value):
-    return isinstance(value, array)
 
 
 def spread(prefix, tree):
