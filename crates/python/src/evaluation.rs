@@ -1,6 +1,6 @@
 //! Evaluation for Python: with the interpreter lock released, and what follows from it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use anymetal::{Array, EvalOptions, async_eval, eval};
@@ -12,15 +12,22 @@ use crate::error::OrRaise;
 use crate::function::{Row, row};
 use crate::{exchange, warning};
 
-/// Runs an evaluation without the interpreter lock. Meanwhile signals are looked at now and then:
-/// an exception of a handler, such as that of Control-C, stops the evaluation and is raised.
-/// Afterwards memory of other libraries that was let go is given back, and warnings of kernels
-/// are raised.
+/// Runs an evaluation without the interpreter lock. On the main thread signals are looked at
+/// meanwhile: an exception of a handler, such as that of Control-C, stops the evaluation and is
+/// raised. Afterwards memory of other libraries that was let go is given back, and warnings of
+/// kernels are raised.
+///
+/// Nothing may evaluate with the lock held: the main thread, which may be running what is waited
+/// for, takes it now and then.
 pub(crate) fn evaluate(
     py: Python<'_>,
     run: impl FnOnce() -> anymetal::Result<()> + Send,
 ) -> PyResult<()> {
+    let signals = is_main_thread(py)?;
     let (result, raised) = py.detach(|| {
+        if !signals {
+            return (run(), None);
+        }
         let raised = Rc::new(RefCell::new(None));
         let slot = raised.clone();
         // Called on this thread. While Python shuts down there is nobody to ask.
@@ -41,6 +48,21 @@ pub(crate) fn evaluate(
     }
     result.or_raise()?;
     warning::kernel_findings(py)
+}
+
+/// Whether this is the thread on which Python runs the handlers of signals.
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    thread_local! {
+        static MAIN: Cell<Option<bool>> = const { Cell::new(None) };
+    }
+    if let Some(known) = MAIN.get() {
+        return Ok(known);
+    }
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    let is_main = main.eq(threading.call_method0("get_ident")?)?;
+    MAIN.set(Some(is_main));
+    Ok(is_main)
 }
 
 /// The arrays in a tree of lists, tuples and dictionaries; other leaves are passed over.
