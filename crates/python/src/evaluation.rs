@@ -23,7 +23,8 @@ pub(crate) fn evaluate(
     py: Python<'_>,
     run: impl FnOnce() -> anymetal::Result<()> + Send,
 ) -> PyResult<()> {
-    let signals = is_main_thread(py)?;
+    // While Python shuts down modules cannot be imported, and nobody interrupts.
+    let signals = is_main_thread(py).unwrap_or(false);
     let (result, raised) = py.detach(|| {
         if !signals {
             return (run(), None);

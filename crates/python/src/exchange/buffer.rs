@@ -40,11 +40,10 @@ pub(super) fn import(value: &Bound<'_, PyAny>) -> PyResult<Memory> {
         }
         Ok((stored, extent)) => {
             let start = view.buf.cast::<u8>().wrapping_offset(extent.first);
-            let read_only = view.readonly != 0;
             // SAFETY: the exporter vouches for the elements that shape and strides describe, which
             // are these bytes, until the view is released.
             let buffer = unsafe { foreign::buffer(start, extent.len(), Owner::View(view)) };
-            Memory::new(buffer, stored, extent, read_only)
+            Memory::new(buffer, stored, extent)
         }
     }
 }

@@ -174,7 +174,7 @@ fn consume(capsule: &Bound<'_, PyCapsule>) -> PyResult<Memory> {
     if unsafe { ffi::PyCapsule_SetName(raw, name.as_ptr()) } != 0 {
         return Err(PyErr::fetch(capsule.py()));
     }
-    let (managed, tensor, read_only) = if versioned {
+    let (managed, tensor) = if versioned {
         let tensor = NonNull::new(pointer.cast::<Versioned>()).ok_or_else(used)?;
         // SAFETY: what a capsule of this name points to. The version and the deleter are where
         // they are in every version, so they may be read before the version is known.
@@ -188,14 +188,13 @@ fn consume(capsule: &Bound<'_, PyCapsule>) -> PyResult<Memory> {
         }
         // SAFETY: whole until it is deleted, and laid out like this in version 1.
         let whole = unsafe { tensor.as_ref() };
-        (Managed::Versioned(tensor), &whole.tensor, whole.flags & READ_ONLY != 0)
+        (Managed::Versioned(tensor), &whole.tensor)
     } else {
         let tensor = NonNull::new(pointer.cast::<Unversioned>()).ok_or_else(used)?;
         // SAFETY: whole until it is deleted.
-        (Managed::Unversioned(tensor), unsafe { &tensor.as_ref().tensor }, false)
+        (Managed::Unversioned(tensor), unsafe { &tensor.as_ref().tensor })
     };
-    let described = describe(tensor);
-    match described {
+    match describe(tensor) {
         Err(error) => {
             managed.delete();
             Err(error)
@@ -206,7 +205,7 @@ fn consume(capsule: &Bound<'_, PyCapsule>) -> PyResult<Memory> {
             // SAFETY: the producer vouches for the elements of the tensor, which are these bytes,
             // until the deleter is called; a null pointer makes an empty buffer.
             let buffer = unsafe { foreign::buffer(start, extent.len(), Owner::Managed(managed)) };
-            Memory::new(buffer, stored, extent, read_only)
+            Memory::new(buffer, stored, extent)
         }
     }
 }

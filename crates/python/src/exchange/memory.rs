@@ -84,21 +84,14 @@ pub(super) struct Memory {
     buffer: Buffer,
     stored: Stored,
     extent: Extent,
-    /// Whether the exporter forbids writing. We never write to it in any case.
-    _read_only: bool,
 }
 
 impl Memory {
-    pub(super) fn new(
-        buffer: Buffer,
-        stored: Stored,
-        extent: Extent,
-        read_only: bool,
-    ) -> PyResult<Memory> {
+    pub(super) fn new(buffer: Buffer, stored: Stored, extent: Extent) -> PyResult<Memory> {
         if buffer.len() < extent.len() {
             return Err(PyValueError::new_err("The array has elements but no memory."));
         }
-        Ok(Memory { buffer, stored, extent, _read_only: read_only })
+        Ok(Memory { buffer, stored, extent })
     }
 
     /// The elements as bits of another type of the same size.

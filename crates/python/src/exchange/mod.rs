@@ -3,7 +3,8 @@
 //! `array(x)` copies; `from_dlpack(x)` and `asarray(x, copy=False)` share memory. Shared memory is
 //! never written to by this library and never given to an operation for reuse, because a core
 //! buffer that is foreign, or of which an export holds a handle, has no sole owner. The exporter's
-//! memory is given back as `foreign` says.
+//! memory is given back as `foreign` says. Consumers of ours may write to it, as to MLX's; memory
+//! that is not ours is lent read-only.
 //!
 //! Architecture invariant: `unsafe` only in this directory.
 
