@@ -206,7 +206,7 @@ fn views_of_foreign_memory_are_checked() {
     let values = |v: View| Array::from_host_view(v).and_then(|a| a.to_vec::<f32>());
     assert_eq!(values(view(&[2, 2], &[-2, 1], 2)).unwrap(), [3.0, 4.0, 1.0, 2.0]);
     assert_eq!(values(view(&[3], &[0], 3)).unwrap(), [4.0; 3]);
-    assert_eq!(values(view(&[0, 9], &[100, 100], 0)).unwrap(), []);
+    assert!(values(view(&[0, 9], &[100, 100], 0)).unwrap().is_empty());
     for outside in [
         view(&[5], &[1], 0),
         view(&[2], &[1], 3),

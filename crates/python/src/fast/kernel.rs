@@ -136,7 +136,8 @@ fn math_mode(options: &Bound<'_, PyAny>) -> PyResult<MathMode> {
     Ok(mode)
 }
 
-/// A custom kernel: call it with inputs, outputs' shapes and dtypes, grid and threadgroup.
+// A custom kernel: call it with inputs, outputs' shapes and dtypes, grid and threadgroup. (No
+// documentation comment: it would hide the instances' own `__doc__`.)
 #[pyclass(frozen, module = "anymetal.core.fast", name = "MetalKernel")]
 pub(crate) struct MetalKernel {
     kernel: fast::MetalKernel,
