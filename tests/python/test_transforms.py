@@ -127,7 +127,7 @@ mx.vmap(3)
 mx.vmap(lambda: v)()
 mx.vmap(lambda x: x)([v, w])
 mx.vmap(mx.grad(lambda x: x * x))(v)
-mx.grad(lambda x: mx.vmap(lambda y: y * x)(v)[0])(a)
+mx.vjp(lambda x: mx.vmap(lambda y: y * x)(v), [a], [w])
 """.strip().splitlines()
 
 CUSTOM = """
