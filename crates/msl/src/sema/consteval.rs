@@ -147,7 +147,16 @@ impl Sema<'_> {
                 }
             }
             ExprKind::Load(place) => self.eval(m, place)?,
-            ExprKind::Address(place) => Value::Pointer(self.place(m, place)?),
+            ExprKind::Address(place) => {
+                let mut pointer = self.place(m, place)?;
+                // An array's address may stand for that of its first element.
+                if matches!(self.types.kind(place.ty.ty), Kind::Array(..))
+                    && self.types.pointee(e.ty.ty).is_some_and(|to| to.ty != place.ty.ty)
+                {
+                    pointer.path.push(0);
+                }
+                Value::Pointer(pointer)
+            }
             ExprKind::Unary(op, a) => {
                 let scalar = self.scalar_of(a);
                 let a = self.eval(m, a)?;

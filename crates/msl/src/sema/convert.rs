@@ -475,7 +475,12 @@ impl Sema<'_> {
     /// A truth value.
     pub(super) fn condition(&mut self, e: Expr) -> Res<Expr> {
         let at = e.span;
-        self.convert(e, Qt::plain(Ty::BOOL), at.into())
+        // A conversion to bool may be explicit here.
+        let is_class = self.types.as_class(e.ty.ty).is_some();
+        let outer = std::mem::replace(&mut self.explicit_allowed, is_class);
+        let result = self.convert(e, Qt::plain(Ty::BOOL), at.into());
+        self.explicit_allowed = outer;
+        result
     }
 }
 

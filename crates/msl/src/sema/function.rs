@@ -128,7 +128,9 @@ impl Sema<'_> {
         for (written, param) in decl.sig.params.iter().enumerate() {
             let name = param.declarator.ident();
             let pack = param.declarator.pack.is_some();
+            let is_auto = matches!(param.spec.ty, tree::TypeSpec::Auto);
             let scopes = match &param.declarator.pack {
+                Some(_) if is_auto => self.auto_pack(scope, written).unwrap_or_default(),
                 Some(idents) => self.expansion_scopes(scope, idents, param.span)?,
                 None => vec![scope],
             };
@@ -663,6 +665,21 @@ impl Sema<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// A program-scope constant without a name.
+    pub(super) fn add_constant(&mut self, ty: Qt, value: Value, span: Span) -> GlobalId {
+        let ty = ty.in_space(Space::Constant).constant();
+        self.globals.push(Global {
+            name: String::new(),
+            ty,
+            kind: GlobalKind::Constant,
+            span,
+            init: None,
+            value: Some(value),
+            state: State::Done,
+        });
+        GlobalId(self.globals.len() as u32 - 1)
     }
 
     fn global_init(

@@ -402,12 +402,23 @@ impl Sema<'_> {
             scope = bound;
             targs = all;
         }
-        if !autos.is_empty() {
+        if has_auto(&method.decl) {
             if head.is_none() {
                 scope = self.block_scope(scope);
             }
-            for (written, ty) in autos {
-                let arg = TArg::Type(ty);
+            for (written, param) in method.decl.sig.params.iter().enumerate() {
+                if !matches!(param.spec.ty, TypeSpec::Auto) {
+                    continue;
+                }
+                let own = autos.iter().filter(|(n, _)| *n == written);
+                let mut types = own.map(|(_, ty)| TArg::Type(*ty));
+                let arg = match param.declarator.pack {
+                    Some(_) => TArg::Pack(types.collect()),
+                    None => match types.next() {
+                        Some(arg) => arg,
+                        None => continue,
+                    },
+                };
                 self.bind(scope, auto_symbol(written), Binding::Arg(arg.clone()));
                 targs.push(arg);
             }
@@ -430,6 +441,21 @@ impl Sema<'_> {
                 && deduction.known(name).is_none();
         }
         path.last().args.is_some()
+    }
+
+    /// One scope for each type bound to a parameter pack declared `auto`.
+    pub(super) fn auto_pack(&mut self, scope: ScopeId, written: usize) -> Option<Vec<ScopeId>> {
+        let Binding::Arg(TArg::Pack(parts)) = self.lookup_block(scope, auto_symbol(written))?
+        else {
+            return None;
+        };
+        let mut scopes = Vec::with_capacity(parts.len());
+        for part in parts {
+            let inner = self.block_scope(scope);
+            self.bind(inner, auto_symbol(written), Binding::Arg(part));
+            scopes.push(inner);
+        }
+        Some(scopes)
     }
 
     /// The type bound to a parameter declared `auto`.
