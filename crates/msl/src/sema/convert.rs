@@ -145,6 +145,7 @@ impl Sema<'_> {
         let element = self.element_type(ty);
         ty.is_const |= element.is_const;
         ty.is_volatile |= element.is_volatile;
+        ty.is_coherent |= element.is_coherent;
         if ty.space == Space::Thread {
             ty.space = element.space;
         }

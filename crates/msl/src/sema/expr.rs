@@ -427,11 +427,13 @@ impl Sema<'_> {
         };
         ty.is_const |= object.ty.is_const;
         ty.is_volatile |= object.ty.is_volatile;
+        ty.is_coherent |= object.ty.is_coherent;
         ty.space = self.space_of(&object);
         if let Kind::Array(element, length) = *self.types.kind(ty.ty) {
             let element = Qt {
                 is_const: element.is_const || ty.is_const,
                 is_volatile: element.is_volatile || ty.is_volatile,
+                is_coherent: element.is_coherent || ty.is_coherent,
                 ..element
             }
             .in_space(ty.space);

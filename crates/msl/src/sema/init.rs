@@ -139,6 +139,7 @@ impl Sema<'_> {
                 let own = Qt {
                     is_const: ty.is_const,
                     is_volatile: ty.is_volatile,
+                    is_coherent: ty.is_coherent,
                     ..value.ty.unqualified()
                 };
                 let own = if matches!(self.types.kind(ty.ty), Kind::Pointer(_)) {

@@ -728,8 +728,14 @@ impl Sema<'_> {
             (Kind::Pointer(p), Kind::Pointer(q)) if p.space == q.space => {
                 let is_const = p.is_const || q.is_const;
                 let is_volatile = p.is_volatile || q.is_volatile;
+                let is_coherent = p.is_coherent || q.is_coherent;
                 let to = if p.ty == Ty::VOID || p.ty == q.ty { p } else { q };
-                return Ok(Qt::plain(self.types.pointer(Qt { is_const, is_volatile, ..to })));
+                return Ok(Qt::plain(self.types.pointer(Qt {
+                    is_const,
+                    is_volatile,
+                    is_coherent,
+                    ..to
+                })));
             }
             (Kind::Pointer(_), _) if self.implicit_expr(b, x).is_some() => return Ok(x),
             (_, Kind::Pointer(_)) if self.implicit_expr(a, y).is_some() => return Ok(y),

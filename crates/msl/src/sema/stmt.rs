@@ -427,6 +427,7 @@ impl Sema<'_> {
         if let Some(value) = &init
             && own.is_const
             && !own.is_volatile
+            && !own.is_coherent
         {
             if flags.is_constexpr {
                 constant = Some(self.evaluate(value)?);

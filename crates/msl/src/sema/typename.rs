@@ -54,6 +54,7 @@ impl Sema<'_> {
             _ => Qt {
                 is_const: qt.is_const || quals.is_const,
                 is_volatile: qt.is_volatile || quals.is_volatile,
+                is_coherent: qt.is_coherent || quals.is_coherent,
                 space: quals.space.unwrap_or(qt.space),
                 ..qt
             },

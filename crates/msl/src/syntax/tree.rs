@@ -216,8 +216,10 @@ impl Space {
 pub struct Quals {
     /// `const`
     pub is_const: bool,
-    /// `volatile`, or `coherent`, which has the same effect on single accesses.
+    /// `volatile`
     pub is_volatile: bool,
+    /// `coherent`
+    pub is_coherent: bool,
     /// An address space, where one is written.
     pub space: Option<Space>,
 }
