@@ -6,7 +6,7 @@ use crate::sema::convert::Arg;
 use crate::sema::hir::{Expr, ExprKind, GlobalId, Value};
 use crate::sema::lookup::Found;
 use crate::sema::scope::ScopeId;
-use crate::sema::types::{ClassId, Kind, Qt, Scalar, Space, Ty};
+use crate::sema::types::{ClassId, Kind, Qt, Scalar, Ty};
 use crate::sema::{Res, Sema, start};
 use crate::syntax::tree::{self, CastKind, ExprKind as Tree, Path, SegmentName};
 
@@ -278,23 +278,6 @@ impl Sema<'_> {
             return Ok(Expr::object(ExprKind::Deref(Box::new(load)), target, span));
         }
         Ok(Expr::object(ExprKind::Local(id), ty, span))
-    }
-
-    /// A string literal: an array of char in constant memory, shared by literals of one text.
-    fn string(&mut self, text: &str, span: Span) -> Expr {
-        let id = match self.strings.get(text) {
-            Some(&id) => id,
-            None => {
-                let char = Qt::plain(Ty::scalar(Scalar::I8)).in_space(Space::Constant).constant();
-                let bytes = text.bytes().chain([0]);
-                let parts: Vec<Value> = bytes.map(|byte| Value::Bits(byte.into())).collect();
-                let ty = self.types.array(char, parts.len() as u64);
-                let id = self.add_constant(Qt::plain(ty), Value::Parts(parts), span);
-                self.strings.insert(text.into(), id);
-                id
-            }
-        };
-        self.global_expr(id, span)
     }
 
     pub(super) fn global_expr(&mut self, id: GlobalId, span: Span) -> Expr {

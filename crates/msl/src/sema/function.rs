@@ -667,21 +667,6 @@ impl Sema<'_> {
         }
     }
 
-    /// A program-scope constant without a name.
-    pub(super) fn add_constant(&mut self, ty: Qt, value: Value, span: Span) -> GlobalId {
-        let ty = ty.in_space(Space::Constant).constant();
-        self.globals.push(Global {
-            name: String::new(),
-            ty,
-            kind: GlobalKind::Constant,
-            span,
-            init: None,
-            value: Some(value),
-            state: State::Done,
-        });
-        GlobalId(self.globals.len() as u32 - 1)
-    }
-
     fn global_init(
         &mut self,
         decl: &Arc<VarDecl>,

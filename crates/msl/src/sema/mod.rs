@@ -155,8 +155,6 @@ pub struct Sema<'a> {
     explicit_allowed: bool,
     /// Stores into shared temporaries that the expression being built still has to make.
     pending: Vec<(hir::LocalId, hir::Expr)>,
-    /// String literals.
-    strings: FxHashMap<Box<str>, GlobalId>,
     /// Functions that the type of a template parameter has still to choose from.
     overloads: Vec<(Vec<lookup::Candidate>, Vec<TArg>)>,
     /// Function constants by index.
@@ -232,7 +230,6 @@ impl<'a> Sema<'a> {
             in_user_conversion: false,
             explicit_allowed: false,
             pending: Vec::new(),
-            strings: FxHashMap::default(),
             overloads: Vec::new(),
             function_constants: FxHashMap::default(),
             contract: true,
