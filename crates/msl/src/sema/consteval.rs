@@ -53,6 +53,9 @@ impl Sema<'_> {
 
     fn step(&mut self, at: Span) -> Res<()> {
         self.steps += 1;
+        if self.steps > MAX_STEPS + 1 {
+            return Err(crate::sema::Reported);
+        }
         if self.steps > MAX_STEPS {
             let silent = std::mem::replace(&mut self.silent, 0);
             let message = format!("constant evaluation took more than {MAX_STEPS} steps");

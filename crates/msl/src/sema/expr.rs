@@ -1,6 +1,6 @@
 //! Expressions: what each means and of what type it is.
 
-use crate::diagnostic::{Range, Span};
+use crate::diagnostic::{Diagnostic, Range, Span};
 use crate::sema::codes;
 use crate::sema::convert::Arg;
 use crate::sema::hir::{Expr, ExprKind, GlobalId, Value};
@@ -358,7 +358,12 @@ impl Sema<'_> {
                 None => {
                     let (class, member) = (self.show(object.ty), self.path_text(path));
                     let message = format!("`{class}` has no member `{member}`");
-                    self.err(codes::UNDECLARED, path.span, message)
+                    let mut diagnostic = Diagnostic::error(codes::UNDECLARED, path.span, message);
+                    if let Some(similar) = self.similar_member(object.ty, &member) {
+                        let help = format!("a similar name is declared: `{similar}`");
+                        diagnostic = diagnostic.help(help);
+                    }
+                    self.report(diagnostic)
                 }
             };
         }
