@@ -7,7 +7,7 @@ use crate::sema::convert::Arg;
 use crate::sema::deduce::Deduction;
 use crate::sema::hir::{Expr, ExprKind, FnId};
 use crate::sema::lookup::{Candidate, Found, Method};
-use crate::sema::overload::Which;
+use crate::sema::overload::{Viable, Which};
 use crate::sema::scope::ScopeId;
 use crate::sema::types::{ClassId, Kind, Qt, Space, Ty};
 use crate::sema::{Res, Sema, TArg, codes, start};
@@ -474,6 +474,17 @@ impl Sema<'_> {
         at: Range,
     ) -> Res<Expr> {
         let chosen = self.choose(name, candidates, explicit, args, object.as_ref(), at)?;
+        self.call_chosen(chosen, args, object, at)
+    }
+
+    /// Calls what overload resolution chose.
+    pub(super) fn call_chosen(
+        &mut self,
+        chosen: Viable,
+        args: &[Arg<'_>],
+        object: Option<Expr>,
+        at: Range,
+    ) -> Res<Expr> {
         match chosen.which {
             Which::Source { method, scope, args: targs, .. } => {
                 let this = self.this_type(&method, object.as_ref());
@@ -740,7 +751,7 @@ impl Sema<'_> {
     }
 }
 
-fn same(a: &Candidate, b: &Candidate) -> bool {
+pub(super) fn same(a: &Candidate, b: &Candidate) -> bool {
     match (a, b) {
         (Candidate::Source(a), Candidate::Source(b)) => Arc::ptr_eq(&a.decl, &b.decl),
         (Candidate::Builtin(a), Candidate::Builtin(b)) => a == b,

@@ -29,6 +29,9 @@ pub(super) enum Which {
     Builtin(crate::sema::library::Choice),
 }
 
+/// Where a candidate is declared, if in source, and why it cannot be called.
+pub(super) type Reason = (Option<Range>, String);
+
 /// The symbol that stands for the type of the `n`th parameter declared `auto`.
 fn auto_symbol(n: usize) -> Symbol {
     Symbol(u32::MAX - n as u32)
@@ -45,8 +48,37 @@ impl Sema<'_> {
         object: Option<&Expr>,
         at: Range,
     ) -> Res<Viable> {
-        let mut viable: Vec<Viable> = Vec::new();
-        let mut reasons: Vec<(Option<Range>, String)> = Vec::new();
+        let (mut viable, mut reasons) = (Vec::new(), Vec::new());
+        self.gather(candidates, explicit, args, object, at, (&mut viable, &mut reasons));
+        if viable.is_empty() {
+            let shown: Vec<String> = args.iter().map(|arg| self.show_arg_type(arg)).collect();
+            let message = if reasons.len() == 1 {
+                format!("`{name}` cannot be called like this: {}", reasons[0].1)
+            } else {
+                format!("no `{name}` takes arguments of types ({})", shown.join(", "))
+            };
+            let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
+            for (span, why) in reasons.into_iter().take(12) {
+                diagnostic = match span {
+                    Some(span) => diagnostic.note_at(span, format!("not this one: {why}")),
+                    None => diagnostic.note(format!("not the library's: {why}")),
+                };
+            }
+            return self.report(diagnostic);
+        }
+        self.best(name, viable, at)
+    }
+
+    /// Sorts candidates into those that can be called and those that cannot, with the reasons.
+    pub(super) fn gather(
+        &mut self,
+        candidates: Vec<Candidate>,
+        explicit: &[TArg],
+        args: &[Arg<'_>],
+        object: Option<&Expr>,
+        at: Range,
+        (viable, reasons): (&mut Vec<Viable>, &mut Vec<Reason>),
+    ) {
         for candidate in candidates {
             match candidate {
                 Candidate::Source(method) => {
@@ -66,22 +98,10 @@ impl Sema<'_> {
                 },
             }
         }
-        if viable.is_empty() {
-            let shown: Vec<String> = args.iter().map(|arg| self.show_arg_type(arg)).collect();
-            let message = if reasons.len() == 1 {
-                format!("`{name}` cannot be called like this: {}", reasons[0].1)
-            } else {
-                format!("no `{name}` takes arguments of types ({})", shown.join(", "))
-            };
-            let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
-            for (span, why) in reasons.into_iter().take(12) {
-                diagnostic = match span {
-                    Some(span) => diagnostic.note_at(span, format!("not this one: {why}")),
-                    None => diagnostic.note(format!("not the library's: {why}")),
-                };
-            }
-            return self.report(diagnostic);
-        }
+    }
+
+    /// The best of candidates that can all be called, of which there is at least one.
+    pub(super) fn best(&mut self, name: &str, mut viable: Vec<Viable>, at: Range) -> Res<Viable> {
         let mut best = 0;
         for other in 1..viable.len() {
             if self.better(&viable[other], &viable[best]) {
