@@ -20,6 +20,8 @@ pub(crate) struct Program<'a, 'b> {
     names: usize,
     depth: usize,
     loops: usize,
+    /// Whether the kernel's own variables are in scope.
+    in_kernel: bool,
 }
 
 impl<'a, 'b> Program<'a, 'b> {
@@ -33,6 +35,7 @@ impl<'a, 'b> Program<'a, 'b> {
             names: 0,
             depth: 0,
             loops: 0,
+            in_kernel: false,
         };
         program.unit()?;
         Ok(program.text)
@@ -78,6 +81,7 @@ impl<'a, 'b> Program<'a, 'b> {
             "  threadgroup float tg[64];\n  float acc = 0; int loc[4] = {1, 2, 3}; P p = {1, 2};\n",
         );
         self.scope.push(("acc".into(), "float"));
+        self.in_kernel = true;
         for _ in 0..1 + self.below(10)? {
             self.statement()?;
         }
@@ -123,7 +127,9 @@ impl<'a, 'b> Program<'a, 'b> {
     }
 
     fn statement(&mut self) -> Result<()> {
-        match self.below(16)? {
+        // Above 9 come statements about what the kernel declares.
+        let kinds = if self.in_kernel { 16 } else { 10 };
+        match self.below(kinds)? {
             0..=3 => {
                 let ty = self.ty()?;
                 let (name, value) = (self.name(), self.value(ty)?);

@@ -155,7 +155,7 @@ impl Sema<'_> {
             TArg::Type(qt) => self.show(*qt),
             TArg::Value(bits, ty) => match self.types.as_scalar(*ty) {
                 Some(crate::ir::Scalar::Bool) => (*bits != 0).to_string(),
-                Some(scalar) if scalar.is_int() => crate::sema::consteval::show_int(*bits, scalar),
+                Some(scalar) if scalar.is_int() => crate::sema::bits::show_int(*bits, scalar),
                 _ => format!("{bits:#x}"),
             },
             TArg::Overloads(_) => "<functions>".into(),

@@ -449,7 +449,7 @@ impl Sema<'_> {
                     && let (Some(a), Some(b)) =
                         (self.types.as_scalar(e.ty.ty), self.types.as_scalar(to))
                 {
-                    let bits = crate::sema::consteval::convert(bits, a, b);
+                    let bits = crate::sema::bits::convert(bits, a, b);
                     return Expr::value(ExprKind::Const(bits), to, span);
                 }
                 let _ = (from, target);

@@ -583,7 +583,9 @@ impl Sema<'_> {
         while let Some(id) = at {
             let scope = self.scope(id);
             for (symbol, _) in &scope.names {
-                consider(self.session.text(*symbol));
+                if crate::sema::overload::is_name(*symbol) {
+                    consider(self.session.text(*symbol));
+                }
             }
             match scope.kind {
                 ScopeKind::Namespace(frame) => {

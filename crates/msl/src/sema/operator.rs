@@ -292,7 +292,7 @@ impl Sema<'_> {
         if let ExprKind::Const(bits) = e.kind
             && self.types.as_vector(ty).is_none()
         {
-            let bits = crate::sema::consteval::unary(ir, bits, scalar);
+            let bits = crate::sema::bits::unary(ir, bits, scalar);
             return Ok(Expr::value(ExprKind::Const(bits), ty, span));
         }
         Ok(Expr::value(ExprKind::Unary(ir, Box::new(e)), ty, span))
@@ -526,10 +526,8 @@ impl Sema<'_> {
             && self.types.as_vector(ty).is_none()
         {
             let (bits, ty) = match compare_op(op) {
-                Some(op) => {
-                    (u64::from(crate::sema::consteval::compare(op, *x, *y, scalar)), Ty::BOOL)
-                }
-                None => (crate::sema::consteval::binary(binary_op(op), *x, *y, scalar), ty),
+                Some(op) => (u64::from(crate::sema::bits::compare(op, *x, *y, scalar)), Ty::BOOL),
+                None => (crate::sema::bits::binary(binary_op(op), *x, *y, scalar), ty),
             };
             return Expr::value(ExprKind::Const(bits), ty, span);
         }

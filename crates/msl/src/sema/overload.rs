@@ -37,6 +37,11 @@ fn auto_symbol(n: usize) -> Symbol {
     Symbol(u32::MAX - n as u32)
 }
 
+/// Whether a symbol is a name of the program, and not one that stands for such a type.
+pub(super) fn is_name(symbol: Symbol) -> bool {
+    symbol.0 < u32::MAX - (1 << 20)
+}
+
 impl Sema<'_> {
     /// Overload resolution.
     pub(super) fn choose(
