@@ -223,7 +223,7 @@ impl Lower<'_, '_, '_, '_> {
             ExprKind::Deref(inner) if matches!(inner.kind, ExprKind::Call(..)) => {
                 self.value(inner)?;
             }
-            _ if e.lvalue && !e.ty.is_volatile => {
+            _ if e.lvalue && !e.ty.is_volatile && !e.ty.is_coherent => {
                 self.place(e)?;
             }
             _ if self.is_loadable(e.ty.ty) => {
@@ -278,6 +278,7 @@ impl Lower<'_, '_, '_, '_> {
             ExprKind::Constant(_) => true,
             ExprKind::Load(place) => {
                 !place.ty.is_volatile
+                    && !place.ty.is_coherent
                     && match &place.kind {
                         ExprKind::Local(_) => true,
                         ExprKind::Swizzle(base, _) => matches!(base.kind, ExprKind::Local(_)),

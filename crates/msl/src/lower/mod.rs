@@ -304,7 +304,9 @@ impl Shared<'_, '_> {
                     "the locals of `{}` take {size} bytes of at most {MAX_PRIVATE_BYTES}",
                     function.name
                 );
-                return self.error(codes::TOO_LARGE, Range::default(), message);
+                let own = self.sema.fns.iter().find(|own| own.name == function.name);
+                let at = own.map_or(Range::default(), |own| own.span);
+                return self.error(codes::TOO_LARGE, at, message);
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ impl Lower<'_, '_, '_, '_> {
             Kind::Packed(scalar, _) => scalar.size() as u8,
             _ => 0,
         };
-        Access { align, volatile: qt.is_volatile, ..Access::PLAIN }
+        Access { align, volatile: qt.is_volatile, coherent: qt.is_coherent, ..Access::PLAIN }
     }
 
     pub(super) fn load_mem(&mut self, ptr: ValueId, qt: Qt) -> ValueId {

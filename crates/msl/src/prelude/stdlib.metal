@@ -961,6 +961,8 @@ struct os_log {
   void log_fault(constant const char*, Args...) const constant {}
 };
 
+constant os_log os_log_default = os_log("", "");
+
 // An array as a value.
 template <typename T, size_t N>
 struct array {

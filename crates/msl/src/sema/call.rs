@@ -7,7 +7,7 @@ use crate::sema::convert::Arg;
 use crate::sema::deduce::Deduction;
 use crate::sema::hir::{Expr, ExprKind, FnId};
 use crate::sema::lookup::{Candidate, Found, Method};
-use crate::sema::overload::Which;
+use crate::sema::overload::{Viable, Which};
 use crate::sema::scope::ScopeId;
 use crate::sema::types::{ClassId, Kind, Qt, Space, Ty};
 use crate::sema::{Res, Sema, TArg, codes, start};
@@ -419,7 +419,6 @@ impl Sema<'_> {
             values.push(value);
         }
         let ret = self.ret_type(id, at)?;
-        self.note_use(id);
         let span = start(at);
         let target = self.types.deref(ret);
         if let Some(class) = self.types.as_class(target.ty) {
@@ -429,7 +428,7 @@ impl Sema<'_> {
             && self.fx.unevaluated == 0
             && !values.is_empty()
             && self.types.as_scalar(ret.ty).is_some()
-            && values.iter().all(|value| matches!(value.kind, ExprKind::Const(_)));
+            && values.iter().all(|value| self.is_plainly_constant(value));
         let call = ExprKind::Call(id, values);
         if known {
             // Computed now, so that a constant function may call itself.
@@ -438,12 +437,22 @@ impl Sema<'_> {
                 return Ok(Expr::value(ExprKind::Const(bits), ret.ty, span));
             }
         }
+        self.note_use(id);
         if self.types.is_ref(ret) {
             let pointer = self.types.pointer(target);
             let call = Expr::value(call, pointer, span);
             return Ok(Expr::object(ExprKind::Deref(Box::new(call)), target, span));
         }
         Ok(Expr::value(call, ret.ty, span))
+    }
+
+    /// Whether an argument is a number or the address of a constant.
+    fn is_plainly_constant(&self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Const(_) | ExprKind::Constant(_) => true,
+            ExprKind::Address(place) => matches!(place.kind, ExprKind::Global(_)),
+            _ => false,
+        }
     }
 
     /// Remembers that a function is called, so that its body is analysed although lowering may
@@ -465,6 +474,17 @@ impl Sema<'_> {
         at: Range,
     ) -> Res<Expr> {
         let chosen = self.choose(name, candidates, explicit, args, object.as_ref(), at)?;
+        self.call_chosen(chosen, args, object, at)
+    }
+
+    /// Calls what overload resolution chose.
+    pub(super) fn call_chosen(
+        &mut self,
+        chosen: Viable,
+        args: &[Arg<'_>],
+        object: Option<Expr>,
+        at: Range,
+    ) -> Res<Expr> {
         match chosen.which {
             Which::Source { method, scope, args: targs, .. } => {
                 let this = self.this_type(&method, object.as_ref());
@@ -487,8 +507,9 @@ impl Sema<'_> {
         };
         let sig = &method.decl.sig;
         let is_const = sig.quals.is_const || self.class(class).lambda.is_some() && !sig.mutable;
-        let is_volatile = method.decl.sig.quals.is_volatile;
-        Some(Qt { is_const, is_volatile, space, ..self.class_type(class) })
+        let is_volatile = sig.quals.is_volatile;
+        let is_coherent = sig.quals.is_coherent;
+        Some(Qt { is_const, is_volatile, is_coherent, space, ..self.class_type(class) })
     }
 
     /// Calls the best of some constructors.
@@ -730,7 +751,7 @@ impl Sema<'_> {
     }
 }
 
-fn same(a: &Candidate, b: &Candidate) -> bool {
+pub(super) fn same(a: &Candidate, b: &Candidate) -> bool {
     match (a, b) {
         (Candidate::Source(a), Candidate::Source(b)) => Arc::ptr_eq(&a.decl, &b.decl),
         (Candidate::Builtin(a), Candidate::Builtin(b)) => a == b,

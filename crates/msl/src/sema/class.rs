@@ -10,7 +10,7 @@ use crate::sema::types::{ClassId, Kind, Layout, Qt, Space};
 use crate::sema::{Res, Sema, TArg, TemplateRef};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
-    ClassDecl, FunctionBody, FunctionKind, Item, ItemKind, SegmentName, TypeSpec, VarDecl,
+    ClassDecl, FunctionBody, FunctionKind, Item, ItemKind, Path, SegmentName, TypeSpec, VarDecl,
 };
 
 /// A class of a compilation.
@@ -155,7 +155,7 @@ impl Sema<'_> {
             TArg::Type(qt) => self.show(*qt),
             TArg::Value(bits, ty) => match self.types.as_scalar(*ty) {
                 Some(crate::ir::Scalar::Bool) => (*bits != 0).to_string(),
-                Some(scalar) if scalar.is_int() => crate::sema::consteval::show_int(*bits, scalar),
+                Some(scalar) if scalar.is_int() => crate::sema::bits::show_int(*bits, scalar),
                 _ => format!("{bits:#x}"),
             },
             TArg::Overloads(_) => "<functions>".into(),
@@ -269,8 +269,10 @@ impl Sema<'_> {
         let mut failed = Ok(());
         for item in decl.members.iter().flatten() {
             let ItemKind::Var(vars) = &item.kind else {
-                if let ItemKind::StaticAssert(assert) = &item.kind {
-                    self.static_assert(scope, assert)?;
+                match &item.kind {
+                    ItemKind::StaticAssert(assert) => self.static_assert(scope, assert)?,
+                    ItemKind::Using(path) => self.check_using(id, path)?,
+                    _ => {}
                 }
                 continue;
             };
@@ -329,6 +331,16 @@ impl Sema<'_> {
         {
             layout.align = layout.align.max(align);
             layout.size = layout.size.next_multiple_of(layout.align);
+        }
+        Ok(())
+    }
+
+    fn check_using(&mut self, id: ClassId, path: &Path) -> Res<()> {
+        let SegmentName::Ident(name) = path.last().name else { return Ok(()) };
+        let names_base = |base: &(ClassId, Option<u32>)| self.class(base.0).symbol == Some(name);
+        if path.segments.len() > 1 && self.class(id).bases.iter().any(names_base) {
+            let message = "inherited constructors are not supported";
+            return self.err(codes::UNSUPPORTED, path.span, message);
         }
         Ok(())
     }

@@ -145,6 +145,7 @@ impl Sema<'_> {
         let element = self.element_type(ty);
         ty.is_const |= element.is_const;
         ty.is_volatile |= element.is_volatile;
+        ty.is_coherent |= element.is_coherent;
         if ty.space == Space::Thread {
             ty.space = element.space;
         }
@@ -448,7 +449,7 @@ impl Sema<'_> {
                     && let (Some(a), Some(b)) =
                         (self.types.as_scalar(e.ty.ty), self.types.as_scalar(to))
                 {
-                    let bits = crate::sema::consteval::convert(bits, a, b);
+                    let bits = crate::sema::bits::convert(bits, a, b);
                     return Expr::value(ExprKind::Const(bits), to, span);
                 }
                 let _ = (from, target);
@@ -475,7 +476,12 @@ impl Sema<'_> {
     /// A truth value.
     pub(super) fn condition(&mut self, e: Expr) -> Res<Expr> {
         let at = e.span;
-        self.convert(e, Qt::plain(Ty::BOOL), at.into())
+        // A conversion to bool may be explicit here.
+        let is_class = self.types.as_class(e.ty.ty).is_some();
+        let outer = std::mem::replace(&mut self.explicit_allowed, is_class);
+        let result = self.convert(e, Qt::plain(Ty::BOOL), at.into());
+        self.explicit_allowed = outer;
+        result
     }
 }
 

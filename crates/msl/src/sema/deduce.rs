@@ -432,6 +432,8 @@ fn strip(quals: Quals, mut actual: Qt) -> Option<Qt> {
     if quals.is_const {
         actual.is_const = false;
     }
+    // A parameter that says nothing about coherence takes either.
+    actual.is_coherent = false;
     if quals.is_volatile {
         actual.is_volatile = false;
     }

@@ -1,10 +1,11 @@
 //! Expressions: what each means and of what type it is.
 
-use crate::diagnostic::{Range, Span};
+use crate::diagnostic::{Diagnostic, Range, Span};
 use crate::sema::codes;
 use crate::sema::convert::Arg;
 use crate::sema::hir::{Expr, ExprKind, GlobalId, Value};
 use crate::sema::lookup::Found;
+use crate::sema::names::names_of;
 use crate::sema::scope::ScopeId;
 use crate::sema::types::{ClassId, Kind, Qt, Scalar, Ty};
 use crate::sema::{Res, Sema, start};
@@ -20,12 +21,12 @@ impl Sema<'_> {
             Tree::Int(value, builtin) => {
                 let ty = self.builtin(*builtin, at)?;
                 let scalar = self.types.arithmetic(ty).unwrap_or(Scalar::I32);
-                constant(crate::sema::consteval::wrap(*value, scalar), ty)
+                constant(crate::sema::bits::wrap(*value, scalar), ty)
             }
             Tree::Float(value, builtin) => {
                 let ty = self.builtin(*builtin, at)?;
                 let scalar = self.types.arithmetic(ty).unwrap_or(Scalar::F32);
-                constant(crate::sema::consteval::from_f64(*value, scalar), ty)
+                constant(crate::sema::bits::from_f64(*value, scalar), ty)
             }
             Tree::Bool(value) => constant(u64::from(*value), Ty::BOOL),
             Tree::Char(c) => constant(u64::from(*c as u8), Ty::scalar(Scalar::I8)),
@@ -358,7 +359,12 @@ impl Sema<'_> {
                 None => {
                     let (class, member) = (self.show(object.ty), self.path_text(path));
                     let message = format!("`{class}` has no member `{member}`");
-                    self.err(codes::UNDECLARED, path.span, message)
+                    let mut diagnostic = Diagnostic::error(codes::UNDECLARED, path.span, message);
+                    if let Some(similar) = self.similar_member(object.ty, &member) {
+                        let help = format!("a similar name is declared: `{similar}`");
+                        diagnostic = diagnostic.help(help);
+                    }
+                    self.report(diagnostic)
                 }
             };
         }
@@ -410,11 +416,13 @@ impl Sema<'_> {
         };
         ty.is_const |= object.ty.is_const;
         ty.is_volatile |= object.ty.is_volatile;
+        ty.is_coherent |= object.ty.is_coherent;
         ty.space = self.space_of(&object);
         if let Kind::Array(element, length) = *self.types.kind(ty.ty) {
             let element = Qt {
                 is_const: element.is_const || ty.is_const,
                 is_volatile: element.is_volatile || ty.is_volatile,
+                is_coherent: element.is_coherent || ty.is_coherent,
                 ..element
             }
             .in_space(ty.space);
@@ -798,106 +806,6 @@ impl Sema<'_> {
                 let kind = ExprKind::Comma(Box::new(a), Box::new(b));
                 Ok(Expr { kind, ty, lvalue, span: start(at) })
             }
-        }
-    }
-}
-
-/// The identifiers in an expression.
-pub(super) fn names_of(e: &tree::Expr) -> Vec<crate::syntax::symbol::Symbol> {
-    let mut names = Vec::new();
-    collect(e, &mut names);
-    names
-}
-
-fn collect(e: &tree::Expr, names: &mut Vec<crate::syntax::symbol::Symbol>) {
-    let path = |path: &Path, names: &mut Vec<_>| {
-        for segment in &path.segments {
-            if let SegmentName::Ident(name) = segment.name {
-                names.push(name);
-            }
-            for arg in segment.args.iter().flatten() {
-                collect_arg(arg, names);
-            }
-        }
-    };
-    match &e.kind {
-        Tree::Path(p) => path(p, names),
-        Tree::Paren(e)
-        | Tree::Unary(_, e)
-        | Tree::SizeofExpr(e)
-        | Tree::Noexcept(e)
-        | Tree::Designated(_, e) => collect(e, names),
-        Tree::Binary(_, a, b) | Tree::Assign(_, a, b) | Tree::Comma(a, b) | Tree::Index(a, b) => {
-            collect(a, names);
-            collect(b, names);
-        }
-        Tree::Cond(a, b, c) => {
-            collect(a, names);
-            collect(b, names);
-            collect(c, names);
-        }
-        Tree::Call(f, args) => {
-            collect(f, names);
-            args.iter().for_each(|arg| collect(arg, names));
-        }
-        Tree::Member { base, path: p, .. } => {
-            collect(base, names);
-            for arg in p.last().args.iter().flatten() {
-                collect_arg(arg, names);
-            }
-        }
-        Tree::Cast(_, ty, e) | Tree::AsType(ty, e) => {
-            collect_type(ty, names);
-            collect(e, names);
-        }
-        Tree::Construct(ty, args) | Tree::BraceConstruct(ty, args) => {
-            collect_type(ty, names);
-            args.iter().for_each(|arg| collect(arg, names));
-        }
-        Tree::InitList(args) => args.iter().for_each(|arg| collect(arg, names)),
-        Tree::SizeofType(ty) | Tree::Alignof(ty) => collect_type(ty, names),
-        Tree::Lambda(lambda) => names.extend(lambda.idents.iter().copied()),
-        Tree::Expansion(_, idents) | Tree::Fold { idents, .. } => {
-            names.extend(idents.iter().copied());
-        }
-        Tree::Int(..)
-        | Tree::Float(..)
-        | Tree::Bool(_)
-        | Tree::Char(_)
-        | Tree::Str(_)
-        | Tree::Nullptr
-        | Tree::This
-        | Tree::SizeofPack(_)
-        | Tree::Error => {}
-    }
-}
-
-fn collect_arg(arg: &tree::TemplateArg, names: &mut Vec<crate::syntax::symbol::Symbol>) {
-    match arg {
-        tree::TemplateArg::Type(ty) => collect_type(ty, names),
-        tree::TemplateArg::Value(e) => collect(e, names),
-        tree::TemplateArg::Expansion(_, idents) => names.extend(idents.iter().copied()),
-    }
-}
-
-fn collect_type(ty: &tree::TypeName, names: &mut Vec<crate::syntax::symbol::Symbol>) {
-    match &ty.spec.ty {
-        tree::TypeSpec::Path(path) => {
-            for segment in &path.segments {
-                if let SegmentName::Ident(name) = segment.name {
-                    names.push(name);
-                }
-                for arg in segment.args.iter().flatten() {
-                    collect_arg(arg, names);
-                }
-            }
-        }
-        tree::TypeSpec::Decltype(Some(e)) => collect(e, names),
-        _ => {}
-    }
-    for chunk in &ty.chunks {
-        if let tree::Chunk::Array(Some(size)) = chunk {
-            collect(size, names);
         }
     }
 }

@@ -510,39 +510,82 @@ impl Sema<'_> {
             message = format!("`{}` has no member `{name}`", self.text(*outer));
         }
         let mut diagnostic = Diagnostic::error(codes::UNDECLARED, span, message);
-        if at == 0
-            && self.silent == 0
-            && let Some(similar) = self.similar(scope, &name)
+        if self.silent == 0
+            && let Some(similar) = self.similar_in(scope, path, at, &name)
         {
             diagnostic = diagnostic.help(format!("a similar name is declared: `{similar}`"));
         }
         self.report(diagnostic)
     }
 
+    /// A name that part of a path may have been meant to be.
+    fn similar_in(&mut self, scope: ScopeId, path: &Path, at: usize, name: &str) -> Option<String> {
+        if at == 0 {
+            return self.similar(scope, name);
+        }
+        let mut outer = path.clone();
+        outer.segments.truncate(at);
+        let found = self.attempt(|s| s.resolve(scope, &outer)).ok()??;
+        let mut nearest = Nearest::new(name);
+        match found {
+            Found::Namespace(frame) => {
+                for symbol in self.index.visible(frame) {
+                    nearest.consider(self.session.text(symbol));
+                }
+                if self.is_metal(frame) {
+                    crate::builtin::names().for_each(|name| nearest.consider(name));
+                }
+            }
+            Found::Type(qt) => self.consider_members(qt, &mut nearest),
+            _ => {}
+        }
+        nearest.name()
+    }
+
+    fn consider_members(&self, qt: Qt, nearest: &mut Nearest<'_>) {
+        if let crate::sema::types::Kind::Enum(id) = *self.types.kind(qt.ty) {
+            for (symbol, _) in &self.enum_values[id.0 as usize] {
+                nearest.consider(self.session.text(*symbol));
+            }
+        }
+        let Some(class) = self.types.as_class(qt.ty) else { return };
+        let Some(decl) = &self.classes[class.0 as usize].decl else { return };
+        for item in decl.members.iter().flatten() {
+            match &item.kind {
+                tree::ItemKind::Function(function) => {
+                    if let SegmentName::Ident(symbol) = function.name.last().name {
+                        nearest.consider(self.session.text(symbol));
+                    }
+                }
+                tree::ItemKind::Var(vars) => {
+                    for symbol in vars.vars.iter().filter_map(|var| var.declarator.ident()) {
+                        nearest.consider(self.session.text(symbol));
+                    }
+                }
+                tree::ItemKind::Alias(alias) => nearest.consider(self.session.text(alias.name)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A member that a misspelt one may have been meant to be.
+    pub(super) fn similar_member(&self, qt: Qt, name: &str) -> Option<String> {
+        let mut nearest = Nearest::new(name);
+        self.consider_members(qt, &mut nearest);
+        nearest.name()
+    }
+
     /// A declared name that a misspelt one may have been meant to be.
     fn similar(&self, scope: ScopeId, name: &str) -> Option<String> {
-        let mut best: Option<(usize, String)> = None;
-        let limit = (name.len() / 3).clamp(1, 3);
-        let mut consider = |candidate: &str| {
-            if candidate.len().abs_diff(name.len()) > limit || candidate.starts_with("__") {
-                return;
-            }
-            let distance = edit_distance(name, candidate, limit);
-            let better = match &best {
-                None => true,
-                Some((old, text)) => {
-                    distance < *old || distance == *old && candidate < text.as_str()
-                }
-            };
-            if distance <= limit && distance > 0 && better {
-                best = Some((distance, candidate.to_string()));
-            }
-        };
+        let mut nearest = Nearest::new(name);
+        let mut consider = |candidate: &str| nearest.consider(candidate);
         let mut at = Some(scope);
         while let Some(id) = at {
             let scope = self.scope(id);
             for (symbol, _) in &scope.names {
-                consider(self.session.text(*symbol));
+                if crate::sema::overload::is_name(*symbol) {
+                    consider(self.session.text(*symbol));
+                }
             }
             match scope.kind {
                 ScopeKind::Namespace(frame) => {
@@ -562,7 +605,7 @@ impl Sema<'_> {
         for name in crate::builtin::names() {
             consider(name);
         }
-        best.map(|(_, text)| text)
+        nearest.name()
     }
 
     /// Functions for an operator found by ordinary lookup.
@@ -643,24 +686,59 @@ fn unsupported_name(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The Levenshtein distance, or more than `limit`.
-fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
-    let b: Vec<u8> = b.bytes().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        let mut least = row[0];
-        for (j, cb) in b.iter().enumerate() {
-            let substitution = diagonal + usize::from(!ca.eq_ignore_ascii_case(cb));
-            diagonal = row[j + 1];
-            row[j + 1] = substitution.min(row[j] + 1).min(diagonal + 1);
-            least = least.min(row[j + 1]);
+/// The nearest of some names to one that is not declared.
+struct Nearest<'n> {
+    wanted: &'n str,
+    limit: usize,
+    best: Option<(usize, String)>,
+}
+
+impl<'n> Nearest<'n> {
+    fn new(wanted: &'n str) -> Nearest<'n> {
+        Nearest { wanted, limit: (wanted.len() / 3).clamp(1, 3), best: None }
+    }
+
+    fn consider(&mut self, candidate: &str) {
+        let too_long = candidate.len().abs_diff(self.wanted.len()) > self.limit;
+        if too_long || candidate.starts_with("__") {
+            return;
         }
-        if least > limit {
-            return limit + 1;
+        let distance = edit_distance(self.wanted, candidate, self.limit);
+        let better = match &self.best {
+            None => true,
+            Some((old, text)) => distance < *old || distance == *old && candidate < text.as_str(),
+        };
+        if distance <= self.limit && distance > 0 && better {
+            self.best = Some((distance, candidate.to_string()));
         }
     }
+
+    fn name(self) -> Option<String> {
+        self.best.map(|(_, text)| text)
+    }
+}
+
+/// How many letters have to be inserted, dropped, changed or swapped with a neighbour; more than
+/// `limit` if that many do not do.
+fn edit_distance(a: &str, b: &str, limit: usize) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let mut cost = (row[j] + usize::from(!same(i, j))).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && same(i, j - 1) && same(i - 1, j) {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            next.push(cost);
+        }
+        if next.iter().min().is_some_and(|&least| least > limit) {
+            return limit + 1;
+        }
+        before = std::mem::replace(&mut row, next);
+    }
     // Names that differ in case only are one step apart.
-    row[b.len()].max(usize::from(a.as_bytes() != b.as_slice()))
+    row[b.len()].max(usize::from(a != b))
 }

@@ -7,6 +7,7 @@
 //! Errors: operations return [`Res`]; `Err(Reported)` means that a diagnostic exists, or, while
 //! substitution is only being tried ([`Sema::silent`]), that it failed.
 
+mod bits;
 mod call;
 mod class;
 mod consteval;
@@ -14,12 +15,15 @@ mod convert;
 mod deduce;
 mod expr;
 mod function;
+mod global;
 pub mod hir;
 mod init;
 mod kernel;
 mod lambda;
 mod library;
 mod lookup;
+mod matrix;
+mod names;
 mod operator;
 mod overload;
 mod scope;

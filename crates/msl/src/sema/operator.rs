@@ -4,11 +4,13 @@
 //! in one expression and no `#pragma clang fp contract(off)` is in force. That is clang's
 //! `-ffp-contract=on`, and it holds in every math mode.
 
-use crate::diagnostic::{Diagnostic, Range, Span};
+use crate::diagnostic::{Diagnostic, Origin, Range, Span};
 use crate::ir::{self, CompareOp};
+use crate::sema::call::same;
 use crate::sema::convert::{Arg, arithmetic, promote};
 use crate::sema::hir::{Expr, ExprKind};
 use crate::sema::lookup::{Candidate, Found};
+use crate::sema::overload::{Reason, Which};
 use crate::sema::scope::ScopeId;
 use crate::sema::types::{Kind, Qt, Scalar, Ty};
 use crate::sema::{Res, Sema, codes, start};
@@ -31,72 +33,50 @@ impl Sema<'_> {
             return Ok(None);
         }
         let name = SegmentName::Operator(op);
-        let mut viable = Vec::new();
-        let mut reasons: Vec<(Range, String)> = Vec::new();
-        let mut seen = Vec::new();
+        let args: Vec<Arg<'_>> = operands.iter().cloned().map(Arg::Expr).collect();
+        let takes = |candidate: &Candidate, count: usize| match candidate {
+            Candidate::Source(method) => method.decl.sig.params.len() == count,
+            Candidate::Builtin(_) => false,
+        };
+        let (mut viable, mut reasons) = (Vec::new(), Vec::new());
         if let Some(class) = self.types.as_class(operands[0].ty.ty) {
             self.complete(class, at)?;
-            let args: Vec<Arg<'_>> = operands[1..].iter().cloned().map(Arg::Expr).collect();
-            if let Some(Found::Functions(members)) = self.operator_members(class, &name)? {
-                for candidate in members {
-                    let Candidate::Source(method) = candidate else { continue };
-                    if method.decl.sig.params.len() != args.len() {
-                        continue;
-                    }
-                    let span = method.decl.span;
-                    match self.viable(method, &[], &args, Some(&operands[0]), at) {
-                        Ok(found) => viable.push((found, true)),
-                        Err(why) => reasons.push((span, why)),
-                    }
-                }
+            if let Some(Found::Functions(mut members)) = self.operator_members(class, &name)? {
+                members.retain(|member| takes(member, args.len() - 1));
+                let found = (&mut viable, &mut reasons);
+                self.gather(members, &[], &args[1..], Some(&operands[0]), at, found);
             }
         }
-        let mut candidates = self.operators_in(scope, op)?;
+        let mut functions = self.operators_in(scope, op)?;
         for operand in operands {
             if let Some(class) = self.types.as_class(operand.ty.ty) {
-                candidates.extend(self.friends(class, &name));
+                functions.extend(self.friends(class, &name));
             }
             if let Some(scope) = self.associated_scope(operand.ty) {
-                candidates.extend(self.operators_in(scope, op)?);
+                functions.extend(self.operators_in(scope, op)?);
             }
         }
-        let args: Vec<Arg<'_>> = operands.iter().cloned().map(Arg::Expr).collect();
-        for candidate in candidates {
-            let Candidate::Source(method) = candidate else { continue };
-            let address = Self::address(&method.decl);
-            if method.decl.sig.params.len() != args.len() || seen.contains(&address) {
-                continue;
-            }
-            seen.push(address);
-            let span = method.decl.span;
-            match self.viable(method, &[], &args, None, at) {
-                Ok(found) => viable.push((found, false)),
-                Err(why) => reasons.push((span, why)),
+        let mut distinct: Vec<Candidate> = Vec::new();
+        for function in functions {
+            if takes(&function, args.len()) && !distinct.iter().any(|old| same(old, &function)) {
+                distinct.push(function);
             }
         }
+        self.gather(distinct, &[], &args, None, at, (&mut viable, &mut reasons));
         if viable.is_empty() {
             return match self.overload_failure(op, operands, reasons, at) {
                 Some(diagnostic) => self.report(diagnostic),
                 None => Ok(None),
             };
         }
-        let mut best = 0;
-        for other in 1..viable.len() {
-            if self.better(&viable[other].0, &viable[best].0) {
-                best = other;
-            }
-        }
-        let (chosen, is_member) = viable.swap_remove(best);
-        let crate::sema::overload::Which::Source { method, .. } = chosen.which else {
-            return Ok(None);
-        };
-        // Called again through the ordinary way, which converts the arguments.
         let text = crate::sema::function::operator_name(op);
-        let candidate = vec![Candidate::Source(method)];
+        let chosen = self.best(&text, viable, at)?;
+        let is_member =
+            matches!(&chosen.which, Which::Source { method, .. } if method.class.is_some());
         let call = if is_member {
-            self.overload(&text, candidate, &[], &args[1..], Some(operands[0].clone()), at)?
+            self.call_chosen(chosen, &args[1..], Some(operands[0].clone()), at)?
         } else {
-            self.overload(&text, candidate, &[], &args, None, at)?
+            self.call_chosen(chosen, &args, None, at)?
         };
         Ok(Some(call))
     }
@@ -106,7 +86,7 @@ impl Sema<'_> {
         &mut self,
         op: Operator,
         operands: &[Expr],
-        reasons: Vec<(Range, String)>,
+        reasons: Vec<Reason>,
         at: Range,
     ) -> Option<Diagnostic> {
         let built_in = (0..operands.len()).all(|n| match self.types.kind(operands[n].ty.ty) {
@@ -124,7 +104,13 @@ impl Sema<'_> {
         let text = crate::sema::function::operator_name(op);
         let message = format!("no `{text}` takes operands of types ({})", shown.join(", "));
         let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
-        for (span, why) in reasons.into_iter().take(8) {
+        // What the prelude declares for its own classes is of no interest.
+        let own = |span: &Range| {
+            let place = self.session.map.place(span.first);
+            place.is_some_and(|place| place.origin != Origin::Prelude)
+        };
+        let spans = reasons.into_iter().filter_map(|(span, why)| Some((span?, why)));
+        for (span, why) in spans.filter(|(span, _)| own(span)).take(8) {
             diagnostic = diagnostic.note_at(span, format!("not this one: {why}"));
         }
         Some(diagnostic)
@@ -306,7 +292,7 @@ impl Sema<'_> {
         if let ExprKind::Const(bits) = e.kind
             && self.types.as_vector(ty).is_none()
         {
-            let bits = crate::sema::consteval::unary(ir, bits, scalar);
+            let bits = crate::sema::bits::unary(ir, bits, scalar);
             return Ok(Expr::value(ExprKind::Const(bits), ty, span));
         }
         Ok(Expr::value(ExprKind::Unary(ir, Box::new(e)), ty, span))
@@ -540,10 +526,8 @@ impl Sema<'_> {
             && self.types.as_vector(ty).is_none()
         {
             let (bits, ty) = match compare_op(op) {
-                Some(op) => {
-                    (u64::from(crate::sema::consteval::compare(op, *x, *y, scalar)), Ty::BOOL)
-                }
-                None => (crate::sema::consteval::binary(binary_op(op), *x, *y, scalar), ty),
+                Some(op) => (u64::from(crate::sema::bits::compare(op, *x, *y, scalar)), Ty::BOOL),
+                None => (crate::sema::bits::binary(binary_op(op), *x, *y, scalar), ty),
             };
             return Expr::value(ExprKind::Const(bits), ty, span);
         }
@@ -728,8 +712,14 @@ impl Sema<'_> {
             (Kind::Pointer(p), Kind::Pointer(q)) if p.space == q.space => {
                 let is_const = p.is_const || q.is_const;
                 let is_volatile = p.is_volatile || q.is_volatile;
+                let is_coherent = p.is_coherent || q.is_coherent;
                 let to = if p.ty == Ty::VOID || p.ty == q.ty { p } else { q };
-                return Ok(Qt::plain(self.types.pointer(Qt { is_const, is_volatile, ..to })));
+                return Ok(Qt::plain(self.types.pointer(Qt {
+                    is_const,
+                    is_volatile,
+                    is_coherent,
+                    ..to
+                })));
             }
             (Kind::Pointer(_), _) if self.implicit_expr(b, x).is_some() => return Ok(x),
             (_, Kind::Pointer(_)) if self.implicit_expr(a, y).is_some() => return Ok(y),

@@ -29,9 +29,17 @@ pub(super) enum Which {
     Builtin(crate::sema::library::Choice),
 }
 
+/// Where a candidate is declared, if in source, and why it cannot be called.
+pub(super) type Reason = (Option<Range>, String);
+
 /// The symbol that stands for the type of the `n`th parameter declared `auto`.
 fn auto_symbol(n: usize) -> Symbol {
     Symbol(u32::MAX - n as u32)
+}
+
+/// Whether a symbol is a name of the program, and not one that stands for such a type.
+pub(super) fn is_name(symbol: Symbol) -> bool {
+    symbol.0 < u32::MAX - (1 << 20)
 }
 
 impl Sema<'_> {
@@ -45,8 +53,37 @@ impl Sema<'_> {
         object: Option<&Expr>,
         at: Range,
     ) -> Res<Viable> {
-        let mut viable: Vec<Viable> = Vec::new();
-        let mut reasons: Vec<(Option<Range>, String)> = Vec::new();
+        let (mut viable, mut reasons) = (Vec::new(), Vec::new());
+        self.gather(candidates, explicit, args, object, at, (&mut viable, &mut reasons));
+        if viable.is_empty() {
+            let shown: Vec<String> = args.iter().map(|arg| self.show_arg_type(arg)).collect();
+            let message = if reasons.len() == 1 {
+                format!("`{name}` cannot be called like this: {}", reasons[0].1)
+            } else {
+                format!("no `{name}` takes arguments of types ({})", shown.join(", "))
+            };
+            let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
+            for (span, why) in reasons.into_iter().take(12) {
+                diagnostic = match span {
+                    Some(span) => diagnostic.note_at(span, format!("not this one: {why}")),
+                    None => diagnostic.note(format!("not the library's: {why}")),
+                };
+            }
+            return self.report(diagnostic);
+        }
+        self.best(name, viable, at)
+    }
+
+    /// Sorts candidates into those that can be called and those that cannot, with the reasons.
+    pub(super) fn gather(
+        &mut self,
+        candidates: Vec<Candidate>,
+        explicit: &[TArg],
+        args: &[Arg<'_>],
+        object: Option<&Expr>,
+        at: Range,
+        (viable, reasons): (&mut Vec<Viable>, &mut Vec<Reason>),
+    ) {
         for candidate in candidates {
             match candidate {
                 Candidate::Source(method) => {
@@ -66,22 +103,10 @@ impl Sema<'_> {
                 },
             }
         }
-        if viable.is_empty() {
-            let shown: Vec<String> = args.iter().map(|arg| self.show_arg_type(arg)).collect();
-            let message = if reasons.len() == 1 {
-                format!("`{name}` cannot be called like this: {}", reasons[0].1)
-            } else {
-                format!("no `{name}` takes arguments of types ({})", shown.join(", "))
-            };
-            let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
-            for (span, why) in reasons.into_iter().take(12) {
-                diagnostic = match span {
-                    Some(span) => diagnostic.note_at(span, format!("not this one: {why}")),
-                    None => diagnostic.note(format!("not the library's: {why}")),
-                };
-            }
-            return self.report(diagnostic);
-        }
+    }
+
+    /// The best of candidates that can all be called, of which there is at least one.
+    pub(super) fn best(&mut self, name: &str, mut viable: Vec<Viable>, at: Range) -> Res<Viable> {
         let mut best = 0;
         for other in 1..viable.len() {
             if self.better(&viable[other], &viable[best]) {
@@ -402,12 +427,23 @@ impl Sema<'_> {
             scope = bound;
             targs = all;
         }
-        if !autos.is_empty() {
+        if has_auto(&method.decl) {
             if head.is_none() {
                 scope = self.block_scope(scope);
             }
-            for (written, ty) in autos {
-                let arg = TArg::Type(ty);
+            for (written, param) in method.decl.sig.params.iter().enumerate() {
+                if !matches!(param.spec.ty, TypeSpec::Auto) {
+                    continue;
+                }
+                let own = autos.iter().filter(|(n, _)| *n == written);
+                let mut types = own.map(|(_, ty)| TArg::Type(*ty));
+                let arg = match param.declarator.pack {
+                    Some(_) => TArg::Pack(types.collect()),
+                    None => match types.next() {
+                        Some(arg) => arg,
+                        None => continue,
+                    },
+                };
                 self.bind(scope, auto_symbol(written), Binding::Arg(arg.clone()));
                 targs.push(arg);
             }
@@ -430,6 +466,21 @@ impl Sema<'_> {
                 && deduction.known(name).is_none();
         }
         path.last().args.is_some()
+    }
+
+    /// One scope for each type bound to a parameter pack declared `auto`.
+    pub(super) fn auto_pack(&mut self, scope: ScopeId, written: usize) -> Option<Vec<ScopeId>> {
+        let Binding::Arg(TArg::Pack(parts)) = self.lookup_block(scope, auto_symbol(written))?
+        else {
+            return None;
+        };
+        let mut scopes = Vec::with_capacity(parts.len());
+        for part in parts {
+            let inner = self.block_scope(scope);
+            self.bind(inner, auto_symbol(written), Binding::Arg(part));
+            scopes.push(inner);
+        }
+        Some(scopes)
     }
 
     /// The type bound to a parameter declared `auto`.

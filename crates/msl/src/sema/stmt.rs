@@ -427,6 +427,7 @@ impl Sema<'_> {
         if let Some(value) = &init
             && own.is_const
             && !own.is_volatile
+            && !own.is_coherent
         {
             if flags.is_constexpr {
                 constant = Some(self.evaluate(value)?);
@@ -564,7 +565,7 @@ impl Sema<'_> {
                 StmtKind::Case(e) => {
                     let Ok((bits, ty)) = self.constant_scalar(block, e) else { continue };
                     let from = self.types.as_scalar(ty).unwrap_or(Scalar::I32);
-                    let bits = crate::sema::consteval::convert(bits, from, scalar);
+                    let bits = crate::sema::bits::convert(bits, from, scalar);
                     if seen.contains(&bits) {
                         let _ = self.err::<()>(
                             codes::MISPLACED,

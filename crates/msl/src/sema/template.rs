@@ -331,7 +331,7 @@ impl Sema<'_> {
                 }
                 match (self.types.as_scalar(from), self.types.as_scalar(wanted.ty)) {
                     (Some(a), Some(b)) => {
-                        let bits = crate::sema::consteval::convert(bits, a, b);
+                        let bits = crate::sema::bits::convert(bits, a, b);
                         Ok(TArg::Value(bits, wanted.ty))
                     }
                     _ if from == wanted.ty => Ok(TArg::Value(bits, from)),

@@ -54,6 +54,7 @@ impl Sema<'_> {
             _ => Qt {
                 is_const: qt.is_const || quals.is_const,
                 is_volatile: qt.is_volatile || quals.is_volatile,
+                is_coherent: qt.is_coherent || quals.is_coherent,
                 space: quals.space.unwrap_or(qt.space),
                 ..qt
             },
@@ -203,7 +204,7 @@ impl Sema<'_> {
         let (bits, ty) = self.constant_scalar(scope, size)?;
         let length = match self.types.as_scalar(ty) {
             Some(scalar) if scalar.is_int() || scalar == Scalar::Bool => {
-                crate::sema::consteval::as_i64(bits, scalar)
+                crate::sema::bits::as_i64(bits, scalar)
             }
             _ => return self.err(codes::BAD_TYPE, size.span, "an array's length is an integer"),
         };
@@ -265,12 +266,12 @@ impl Sema<'_> {
                 && let Ok((bits, ty)) = self.constant_scalar(values_scope, e)
             {
                 let scalar = self.types.as_scalar(ty).unwrap_or(Scalar::I64);
-                next = crate::sema::consteval::as_i64(bits, scalar);
+                next = crate::sema::bits::as_i64(bits, scalar);
             }
             largest = largest.max(next);
             self.enum_values[id.0 as usize].push((value.name, next as u64));
             let value_ty = Qt::plain(Ty::scalar(underlying.unwrap_or(Scalar::I32)));
-            let bits = crate::sema::consteval::wrap(next as u64, underlying.unwrap_or(Scalar::I32));
+            let bits = crate::sema::bits::wrap(next as u64, underlying.unwrap_or(Scalar::I32));
             self.bind(
                 values_scope,
                 value.name,
@@ -291,7 +292,7 @@ impl Sema<'_> {
         }
         let scalar = self.types.enums[id.0 as usize].underlying;
         for (_, bits) in &mut self.enum_values[id.0 as usize] {
-            *bits = crate::sema::consteval::wrap(*bits, scalar);
+            *bits = crate::sema::bits::wrap(*bits, scalar);
         }
         Ok(id)
     }

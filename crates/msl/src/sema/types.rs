@@ -29,6 +29,8 @@ pub struct Qt {
     pub is_const: bool,
     /// `volatile`
     pub is_volatile: bool,
+    /// `coherent`
+    pub is_coherent: bool,
     /// Where the object lives.
     pub space: Space,
 }
@@ -36,7 +38,8 @@ pub struct Qt {
 impl Qt {
     /// Without qualifiers, in thread space.
     pub const fn plain(ty: Ty) -> Qt {
-        Qt { ty, is_const: false, is_volatile: false, space: Space::Thread }
+        let space = Space::Thread;
+        Qt { ty, is_const: false, is_volatile: false, is_coherent: false, space }
     }
 
     /// The same qualifiers on another type.
@@ -353,6 +356,9 @@ impl Types {
         let mut text = String::new();
         if qt.is_const {
             text.push_str("const ");
+        }
+        if qt.is_coherent {
+            text.push_str("coherent ");
         }
         if qt.is_volatile {
             text.push_str("volatile ");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anymetal_msl::diagnostic::{Origin, Report};
+use anymetal_msl::diagnostic::{Origin, Report, render};
 use anymetal_msl::ir::{Module, parse, verify_canonical};
 use anymetal_msl::{Options, Piece, Source, compile as compile_metal};
 
@@ -43,22 +43,43 @@ fn metal(case: &Case) -> Result<Option<Module>, String> {
     }
     let compilation = compile_metal(&Source { pieces: vec![piece] }, &options);
     let mut wanted: BTreeSet<(u32, String)> = BTreeSet::new();
+    let mut texts: Vec<(u32, String, &str)> = Vec::new();
     for (number, line) in (1..).zip(case.source.lines()) {
         for part in line.split("// error: [").skip(1) {
-            let code = part.split(']').next().unwrap_or("");
+            let (code, says) = part.split_once(']').unwrap_or((part, ""));
             wanted.insert((number, code.to_string()));
+            let says = says.split(" | ").map(str::trim).filter(|text| !text.is_empty());
+            texts.extend(says.map(|text| (number, code.to_string(), text)));
         }
     }
     let mut given = BTreeSet::new();
+    let mut shown: Vec<(u32, String, String)> = Vec::new();
     for diagnostic in &compilation.diagnostics {
         let session = &compilation.session;
         let report = Report::new(diagnostic, &session.map, &session.names);
         let line = report.places.first().map_or(0, |place| place.start.line);
         given.insert((line, report.name.to_string()));
+        let text = render::render(&report, &session.map, render::Style::default());
+        shown.push((line, report.name.to_string(), text));
     }
     if wanted != given {
         let report = compilation.report();
         return Err(format!("expected diagnostics {wanted:?}, got {given:?}\n{report}"));
+    }
+    for (line, code, says) in &texts {
+        // The expectation itself stands in the source that a rendering quotes.
+        let quote = format!("// error: [{code}]");
+        let without_source = |text: &str| -> String {
+            let lines = text.lines().filter(|line| !line.contains(&quote));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        let found = shown.iter().any(|(at, own, text)| {
+            (at, own) == (line, code) && without_source(text).contains(says)
+        });
+        if !found {
+            let report = compilation.report();
+            return Err(format!("no [{code}] in line {line} says `{says}`\n{report}"));
+        }
     }
     match compilation.module {
         Some(module) => Ok(Some(module)),

@@ -158,6 +158,10 @@ impl Parser<'_> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.failed = true;
+        // Where nesting is too deep the rest was skipped: nothing more can be said about it.
+        if self.diagnostics.last().is_some_and(|last| last.code == codes::TOO_DEEP) {
+            return;
+        }
         if self.guessing == 0 && self.diagnostics.len() < MAX_ERRORS {
             self.diagnostics.push(diagnostic);
         }

@@ -49,7 +49,7 @@ impl Parser<'_> {
                 if self.kind_at(1) == TokenKind::Keyword(Keyword::Namespace) =>
             {
                 self.bump();
-                self.namespace();
+                self.inline_namespace();
             }
             TokenKind::Keyword(Keyword::Extern)
                 if matches!(self.kind_at(1), TokenKind::Str(_))
@@ -84,6 +84,19 @@ impl Parser<'_> {
                 self.recover();
             }
             _ => self.declaration(Vec::new()),
+        }
+    }
+
+    /// A namespace whose names are those of the one around it too.
+    fn inline_namespace(&mut self) {
+        let outer = self.frame;
+        let name = self.ident_ahead(1);
+        self.namespace();
+        if let (Some(name), Names::Building(index)) = (name, &mut self.index)
+            && let Some((_, Some(inner))) = index.member_kind(outer, name)
+            && !index.frame(outer).usings.contains(&inner)
+        {
+            index.frame_mut(outer).usings.push(inner);
         }
     }
 

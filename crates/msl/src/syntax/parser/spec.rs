@@ -210,7 +210,7 @@ impl Parser<'_> {
             Keyword::Const => quals.is_const = true,
             Keyword::Volatile => quals.is_volatile = true,
             Keyword::Coherent => {
-                quals.is_volatile = true;
+                quals.is_coherent = true;
                 if self.at_ahead(1, Punct::LParen) {
                     self.bump();
                     self.skip_group();

@@ -480,6 +480,11 @@ impl Parser<'_> {
             spec.ty = TypeSpec::Error;
         }
         let _ = found;
+        if matches!(spec.ty, TypeSpec::Auto) && self.at(Punct::LBracket) {
+            self.unsupported("structured bindings are");
+            self.recover();
+            return None;
+        }
         let mut vars = Vec::new();
         loop {
             let mark = self.mark();
