@@ -62,6 +62,10 @@ pub(crate) trait Compute: Stage<Compute = Self> + PartialEq {
     /// One (and true).
     const ONE: Self;
     /// Whether loops over it are worth compiling for 512-bit registers, see [`Kernel::WIDE`].
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only x86-64 has such registers")
+    )]
     const WIDE: bool = matches!(Self::DTYPE, Dtype::F32 | Dtype::F64);
 
     /// Converts a slice of a compute type. Floats become integers by truncation, saturating, NaN

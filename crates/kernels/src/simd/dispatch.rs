@@ -46,6 +46,10 @@ pub(crate) trait Kernel {
     /// What it returns.
     type Output;
     /// Whether 512-bit registers gain anything; if not, the loop is not compiled for them.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only x86-64 has such registers")
+    )]
     const WIDE: bool = true;
     /// The body.
     fn run<I: Isa>(self) -> Self::Output;
