@@ -16,6 +16,7 @@ import pytest
 
 import cases_attention
 import cases_errors
+import cases_kernels
 import cases_norms
 import cases_promotion
 import cases_random
@@ -31,6 +32,7 @@ MODULES = [
     cases_promotion,
     cases_random,
     cases_errors,
+    cases_kernels,
 ]
 
 

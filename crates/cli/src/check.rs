@@ -8,18 +8,21 @@ use anymetal_msl::syntax::preprocess;
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
-use crate::source::{Loaded, SourceArguments};
+use crate::program::ProgramArguments;
+use crate::source::Loaded;
 
 /// What to check.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    source: SourceArguments,
+    program: ProgramArguments,
 }
 
 /// Checks a file; false if it has errors.
 pub(crate) fn check(arguments: Arguments, format: Format) -> Result<bool> {
-    let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
+    let mut bound = arguments.program.buffers.read()?;
+    let compiled = arguments.program.compile(&mut bound, false, format)?;
+    let Some(compiled) = compiled else { return Ok(false) };
     let module = &compiled.module;
     match format {
         Format::Json => {
@@ -36,7 +39,7 @@ pub(crate) fn check(arguments: Arguments, format: Format) -> Result<bool> {
 
 /// Reports what is wrong with a source's text and syntax into its session.
 pub(crate) fn analyse(loaded: &mut Loaded) -> Index {
-    let tokens = preprocess(&mut loaded.session, &[loaded.file], &loaded.options);
+    let tokens = preprocess(&mut loaded.session, &loaded.files, &loaded.options);
     let mut index = Index::default();
     for diagnostic in parse_unit(&tokens, 0, &mut index, &loaded.session.names) {
         loaded.session.report(diagnostic);

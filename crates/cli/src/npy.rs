@@ -72,13 +72,23 @@ impl Dtype {
             "f32" => text.parse::<f32>().with_context(bad)?.to_le_bytes().to_vec(),
             "f16" => half::f16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
             "bf16" => half::bf16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
-            "bool" => vec![u8::from(text.parse::<bool>().with_context(bad)?)],
+            "bool" => vec![match text {
+                "true" | "1" => 1,
+                "false" | "0" => 0,
+                _ => bail!(bad()),
+            }],
             "c64" => {
                 let (real, imaginary) = complex_parts(text).with_context(bad)?;
                 [real.to_le_bytes(), imaginary.to_le_bytes()].concat()
             }
             _ => {
                 let number: i128 = text.parse().with_context(bad)?;
+                let bits = 8 * self.size as u32;
+                let signed = self.name.starts_with('i');
+                let least = if signed { -(1i128 << (bits - 1)) } else { 0 };
+                if !(least..least + (1i128 << bits)).contains(&number) {
+                    bail!("{} does not hold {text}", self.name);
+                }
                 number.to_le_bytes()[..self.size].to_vec()
             }
         })
