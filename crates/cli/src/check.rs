@@ -7,7 +7,7 @@ use anymetal_msl::syntax::parser::parse_unit;
 use anymetal_msl::syntax::preprocess;
 use serde_json::{Value, json};
 
-use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
+use crate::output::{Colour, Format, diagnostics_json, json_value, line, paint_output};
 use crate::program::ProgramArguments;
 use crate::source::Loaded;
 
@@ -48,13 +48,13 @@ pub(crate) fn analyse(loaded: &mut Loaded) -> Index {
 }
 
 fn print_kernel(module: &Module, kernel: &Kernel) {
-    println!("{} {}", paint("kernel", Colour::Cyan), kernel.name);
+    line(format_args!("{} {}", paint_output("kernel", Colour::Cyan), kernel.name));
     for param in &kernel.params {
         let (binding, index) = binding(param.binding);
         let access = if param.writable { "read, write" } else { "read" };
         let shape = if param.reference { "" } else { "*" };
         let ty = source_text(module, param.element);
-        println!("  {binding}({index}) {ty}{shape} {} [{access}]", param.name);
+        line(format_args!("  {binding}({index}) {ty}{shape} {} [{access}]", param.name));
     }
 }
 

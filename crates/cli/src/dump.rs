@@ -7,7 +7,7 @@ use anymetal_msl::syntax::token::TokenKind;
 use serde_json::json;
 
 use crate::check::{analyse, kernel_json};
-use crate::output::{Format, json_value};
+use crate::output::{Format, json_value, line};
 use crate::program::ProgramArguments;
 use crate::source::{Compiled, print_diagnostics};
 
@@ -81,7 +81,7 @@ pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
         }
     };
     match format {
-        Format::Human => lines.iter().for_each(|line| println!("{line}")),
+        Format::Human => lines.iter().for_each(line),
         Format::Json => json_value(&json!({ "lines": lines })),
     }
     Ok(true)

@@ -62,7 +62,10 @@ impl Dtype {
         let alias = ALIASES.iter().find(|alias| alias.0 == name);
         let name = alias.map_or(name, |alias| alias.1);
         let found = DTYPES.iter().find(|dtype| dtype.name == name);
-        found.copied().with_context(|| format!("unknown element type `{name}`"))
+        found.copied().with_context(|| {
+            let names: Vec<&str> = DTYPES.iter().map(|dtype| dtype.name).collect();
+            format!("unknown element type `{name}`; there are: {}", names.join(", "))
+        })
     }
 
     /// The bytes of a number written as text.

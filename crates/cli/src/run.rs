@@ -10,7 +10,7 @@ use anymetal_simt::launch::{Bounds, Data, Finding, FindingKind, LaunchError, Sch
 use serde_json::{Value, json};
 
 use crate::buffers::Bound;
-use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
+use crate::output::{Colour, Format, diagnostics_json, json_value, line, paint};
 use crate::program::ProgramArguments;
 use crate::source::Compiled;
 
@@ -135,6 +135,8 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
         }
     }
     let failed = error.is_some();
+    // A launch that was refused or cut off left nothing worth showing.
+    let finished = error.as_ref().is_none_or(String::is_empty);
     match format {
         Format::Json => {
             let findings = findings.iter().map(|finding| finding_json(finding, &compiled));
@@ -160,7 +162,7 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
             if let Some(error) = error.filter(|error| !error.is_empty()) {
                 eprintln!("{} {error}", paint("error:", Colour::Red));
             }
-            for output in outputs {
+            for output in outputs.into_iter().filter(|_| finished) {
                 if output.output.is_none_or(|i| i >= arguments.files.len()) {
                     print_array(output);
                 }
@@ -217,13 +219,13 @@ fn print_array(output: &Bound) {
     let count = array.elements().count();
     let values: Vec<String> = array.elements().take(PRINTED).collect();
     let more = if count > PRINTED { ", ..." } else { "" };
-    println!(
+    line(format_args!(
         "{}: {}{:?} = [{}{more}]",
         output.name,
         array.dtype.name,
         array.shape,
         values.join(", ")
-    );
+    ));
 }
 
 /// The buffer for each buffer parameter of the kernel.
