@@ -170,7 +170,7 @@ fn composed(image: &Array, grid: &Array) -> Result<Array> {
         let weight = ops::select(&inside, &weight, 0.0)?;
         let index = |at: &Array, n: usize| {
             let high = (n - 1) as f64;
-            ops::clip(at, Some(0.0.into()), Some(high.into()))?.astype(Dtype::I32)
+            ops::clip(at, Some(0.0f64.into()), Some(high.into()))?.astype(Dtype::I32)
         };
         let row = ops::add(&ops::multiply(&batch, h as i64)?, &index(&y, h)?)?;
         let at = ops::add(&ops::multiply(&row, w as i64)?, &index(&x, w)?)?;
@@ -193,7 +193,7 @@ fn sampling_on_a_grid_and_its_gradient() {
     // The forward kernel reads outside of the image before it masks: warnings, no error.
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let seen = warnings.clone();
-    fast::on_kernel_warning(Some(Box::new(move |warning| {
+    fast::on_kernel_warning(Some(Box::new(move |warning: &fast::KernelWarning| {
         seen.lock().unwrap().push(warning.to_string());
     })));
     everywhere(|| {
