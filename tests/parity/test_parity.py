@@ -17,6 +17,7 @@ import pytest
 import cases_attention
 import cases_complex
 import cases_errors
+import cases_kernels
 import cases_norms
 import cases_promotion
 import cases_random
@@ -33,6 +34,7 @@ MODULES = [
     cases_promotion,
     cases_random,
     cases_errors,
+    cases_kernels,
 ]
 
 

@@ -240,3 +240,163 @@ fn reads_out_of_range_warn_or_fail_as_asked() -> Result<()> {
     assert!(call(Bounds::Error).is_err());
     Ok(())
 }
+
+/// A header that uses the launch's template name means the launch's type only where nothing else of
+/// that name is declared.
+#[test]
+fn what_a_header_declares_comes_before_template_names() -> Result<()> {
+    let x = Array::from_slice(&[1.5f32, 2.5], &[2])?;
+    let run = |header: &str, source: &str| -> Result<Vec<f32>> {
+        let kernel =
+            fast::metal_kernel("clash", &["inp"], &["out"], source).header(header).build()?;
+        let call = kernel.call(&[(&x).into()]).template("T", Dtype::F32).template("N", 3);
+        let call = call.grid([2, 1, 1]).threadgroup([2, 1, 1]);
+        call.output(&[2], Dtype::F32).run()?[0].to_vec::<f32>()
+    };
+    let body = "uint i = thread_position_in_grid.x; out[i] = f(inp[i]);";
+    for (header, expected) in [
+        // Nothing else: the launch's `float` and 3.
+        ("T f(T v) { T w = v * N; return w; }", [4.5, 7.5]),
+        // A constant, an alias, a macro, a template parameter and a function of that name.
+        ("constant int N = 7; float f(float v) { return v * N; }", [10.5, 17.5]),
+        ("typedef int T; float f(T v) { return v; }", [1.0, 2.0]),
+        ("using T = short; float f(float v) { return T(v) + sizeof(T); }", [3.0, 4.0]),
+        ("#define N 10\nfloat f(float v) { return v * N; }\n#undef N\n", [15.0, 25.0]),
+        (
+            "template <typename T> T twice(T v) { return v + v; } float f(int v) { return twice(v); }",
+            [2.0, 4.0],
+        ),
+        (
+            "template <int N> int g() { return N; } float f(float v) { return v + g<20>(); }",
+            [21.5, 22.5],
+        ),
+        ("struct T { float v; }; float f(float v) { T t = {v}; return t.v + 1; }", [2.5, 3.5]),
+        ("float N(float v) { return -v; } float f(float v) { return N(v); }", [-1.5, -2.5]),
+        // Names of parameters and locals, too.
+        ("float f(float N) { float T = N + 1; return T; }", [2.5, 3.5]),
+    ] {
+        let got = run(header, body).unwrap_or_else(|e| panic!("{header}\n{e}"));
+        assert_eq!(got, expected, "{header}");
+    }
+    Ok(())
+}
+
+#[test]
+fn options_at_the_call_override_those_of_the_kernel() -> Result<()> {
+    let source = "uint i = thread_position_in_grid.x;\n\
+                  atomic_fetch_add_explicit(&out[0], inp[i * inp_strides[0]], memory_order_relaxed);";
+    let kernel = fast::metal_kernel("sum", &["inp"], &["out"], source).build()?;
+    let x = Array::from_slice(&(0..20).map(|i| i as f32).collect::<Vec<_>>(), &[10, 2])?;
+    let column = x.index(&[(..).into(), 1.into()])?;
+    let call = kernel.call(&[(&column).into()]).ensure_row_contiguous(false).atomic_outputs(true);
+    let call = call.grid([10, 1, 1]).threadgroup([4, 1, 1]).output(&[1], Dtype::F32);
+    assert_eq!(call.init_value(0.5).run()?[0].to_vec::<f32>()?, [100.5]);
+    Ok(())
+}
+
+#[test]
+fn kernels_of_one_name_are_told_apart() -> Result<()> {
+    let x = ops::ones(&[4], Dtype::F32)?;
+    let with = |body: &str, mode: fast::MathMode| {
+        let kernel =
+            fast::metal_kernel("same", &["inp"], &["out"], body).math_mode(mode).build()?;
+        let call = kernel.call(&[(&x).into()]).grid([4, 1, 1]).threadgroup([4, 1, 1]);
+        Ok::<_, Error>(call.output(&[4], Dtype::F32).run()?.remove(0))
+    };
+    let i = "uint i = thread_position_in_grid.x;";
+    let mode = format!(
+        "{i}\n#if defined(__FAST_MATH__) && __FAST_MATH__\nout[i] = 1;\n#else\nout[i] = 2;\n#endif"
+    );
+    use fast::MathMode::{Fast, Relaxed, Safe};
+    let outs = [
+        with(&format!("{i} out[i] = inp[i] + 5;"), Safe)?,
+        with(&format!("{i} out[i] = inp[i] + 6;"), Safe)?,
+        with(&mode, Safe)?,
+        with(&mode, Fast)?,
+        with(&mode, Relaxed)?,
+    ];
+    // One evaluation for all of them, in which other dtypes of one kernel take part.
+    anymetal::eval(&outs)?;
+    let firsts: Vec<f32> =
+        outs.iter().map(|out| Ok(out.to_vec::<f32>()?[0])).collect::<Result<_>>()?;
+    assert_eq!(firsts, [6.0, 7.0, 2.0, 1.0, 2.0]);
+    let kernel =
+        fast::metal_kernel("mixed", &["a"], &["out"], &format!("{i} out[i] = a[i] + a[i];"))
+            .build()?;
+    let double = |x: &Array| {
+        let call = kernel.call(&[x.into()]).grid([4, 1, 1]).threadgroup([9, 1, 1]);
+        Ok::<_, Error>(call.output(&[4], x.dtype()).run()?.remove(0))
+    };
+    let mixed = [double(&x)?, double(&x.astype(Dtype::F16)?)?, double(&x.astype(Dtype::I8)?)?];
+    anymetal::eval(&mixed)?;
+    for out in mixed {
+        assert_eq!(out.astype(Dtype::F32)?.to_vec::<f32>()?, [2.0; 4]);
+    }
+    Ok(())
+}
+
+#[test]
+fn empty_grids_and_inputs() -> Result<()> {
+    let x = ops::zeros(&[0, 3], Dtype::F32)?;
+    let source = "out[0] = inp_shape[0] * 100 + inp_shape[1] * 10 + inp_ndim;";
+    let kernel = fast::metal_kernel("shapes", &["inp"], &["out"], source).build()?;
+    let run = |grid: [u32; 3]| {
+        let call = kernel.call(&[(&x).into()]).grid(grid).threadgroup([1, 1, 1]);
+        call.output(&[1], Dtype::I32).init_value(-7.9).run()?[0].to_vec::<i32>()
+    };
+    assert_eq!(run([1, 1, 1])?, [32]);
+    // Nothing runs; the initial value is cast to the output's dtype.
+    assert_eq!(run([0, 1, 1])?, [-7]);
+    assert_eq!(run([4, 0, 1])?, [-7]);
+    Ok(())
+}
+
+#[test]
+fn every_attribute_has_its_value_and_width() -> Result<()> {
+    // A grid of 70 x 3 in groups of 40 x 2: smaller groups at both edges.
+    let vectors = [
+        ("dispatch_threads_per_threadgroup", [40, 2, 1]),
+        ("grid_origin", [0, 0, 0]),
+        ("grid_size", [70, 3, 1]),
+        ("thread_position_in_grid", [69, 2, 0]),
+        ("thread_position_in_threadgroup", [29, 0, 0]),
+        ("threadgroup_position_in_grid", [1, 1, 0]),
+        ("threadgroups_per_grid", [2, 2, 1]),
+        ("threads_per_grid", [70, 3, 1]),
+        ("threads_per_threadgroup", [30, 1, 1]),
+    ];
+    let scalars = [
+        ("dispatch_quadgroups_per_threadgroup", 20),
+        ("dispatch_simdgroups_per_threadgroup", 3),
+        ("quadgroup_index_in_threadgroup", 7),
+        ("quadgroups_per_threadgroup", 8),
+        ("simdgroup_index_in_threadgroup", 0),
+        ("simdgroups_per_threadgroup", 1),
+        ("thread_execution_width", 32),
+        ("thread_index_in_quadgroup", 1),
+        ("thread_index_in_simdgroup", 29),
+        ("thread_index_in_threadgroup", 29),
+        ("threads_per_simdgroup", 32),
+    ];
+    let mut lines: Vec<String> = Vec::new();
+    let mut expected: Vec<u32> = Vec::new();
+    for (name, values) in vectors {
+        for (axis, value) in ["x", "y", "z"].into_iter().zip(values) {
+            lines.push(format!("out[{}] = {name}.{axis};", lines.len()));
+            expected.push(value);
+        }
+    }
+    for (name, value) in scalars {
+        // `uint` exactly: a template that takes nothing else.
+        lines.push(format!("out[{}] = same<uint>({name});", lines.len()));
+        expected.push(value);
+    }
+    let header = "template <typename T> T same(thread T& v) { return v; }\n";
+    let last = "if (thread_position_in_grid.x == 69 && thread_position_in_grid.y == 2) {\n";
+    let source = format!("{last}{}\n}}", lines.join("\n"));
+    let kernel = fast::metal_kernel("all", &[], &["out"], &source).header(header).build()?;
+    let call = kernel.call(&[]).grid([70, 3, 1]).threadgroup([40, 2, 1]);
+    let out = call.output(&[expected.len()], Dtype::U32).run()?[0].to_vec::<u32>()?;
+    assert_eq!(out, expected);
+    Ok(())
+}

@@ -7,19 +7,22 @@ use anymetal_msl::syntax::parser::parse_unit;
 use anymetal_msl::syntax::preprocess;
 use serde_json::{Value, json};
 
-use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
-use crate::source::{Loaded, SourceArguments};
+use crate::output::{Colour, Format, diagnostics_json, json_value, line, paint_output};
+use crate::program::ProgramArguments;
+use crate::source::Loaded;
 
 /// What to check.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    source: SourceArguments,
+    program: ProgramArguments,
 }
 
 /// Checks a file; false if it has errors.
 pub(crate) fn check(arguments: Arguments, format: Format) -> Result<bool> {
-    let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
+    let mut bound = arguments.program.buffers.read()?;
+    let compiled = arguments.program.compile(&mut bound, false, format)?;
+    let Some(compiled) = compiled else { return Ok(false) };
     let module = &compiled.module;
     match format {
         Format::Json => {
@@ -36,7 +39,7 @@ pub(crate) fn check(arguments: Arguments, format: Format) -> Result<bool> {
 
 /// Reports what is wrong with a source's text and syntax into its session.
 pub(crate) fn analyse(loaded: &mut Loaded) -> Index {
-    let tokens = preprocess(&mut loaded.session, &[loaded.file], &loaded.options);
+    let tokens = preprocess(&mut loaded.session, &loaded.files, &loaded.options);
     let mut index = Index::default();
     for diagnostic in parse_unit(&tokens, 0, &mut index, &loaded.session.names) {
         loaded.session.report(diagnostic);
@@ -45,13 +48,13 @@ pub(crate) fn analyse(loaded: &mut Loaded) -> Index {
 }
 
 fn print_kernel(module: &Module, kernel: &Kernel) {
-    println!("{} {}", paint("kernel", Colour::Cyan), kernel.name);
+    line(format_args!("{} {}", paint_output("kernel", Colour::Cyan), kernel.name));
     for param in &kernel.params {
         let (binding, index) = binding(param.binding);
         let access = if param.writable { "read, write" } else { "read" };
         let shape = if param.reference { "" } else { "*" };
         let ty = source_text(module, param.element);
-        println!("  {binding}({index}) {ty}{shape} {} [{access}]", param.name);
+        line(format_args!("  {binding}({index}) {ty}{shape} {} [{access}]", param.name));
     }
 }
 

@@ -6,42 +6,64 @@ use anymetal_msl::diagnostic::Origin;
 use anymetal_msl::signature::{CustomKernel, Input, Output, TemplateArgument, generate};
 use anymetal_msl::{Piece, Source};
 
+use crate::buffers::Bound;
 use crate::npy::{Array, Dtype};
-use crate::run::Bound;
 
-/// The program of a body. Adds the shapes, strides and numbers of axes that it mentions to
-/// `bound`.
-pub(crate) fn body_program(
-    name: &str,
-    header: &str,
-    source: &str,
-    template: &[String],
-    bound: &mut Vec<Bound>,
-) -> Result<Source> {
-    let pairs = template_pairs(template)?;
-    let arguments = pairs.iter().map(|&(name, value)| (name, template_argument(value)));
-    let inputs = bound.iter().filter(|bound| bound.output.is_none());
-    let inputs = inputs.map(|Bound { name, array, .. }| Input {
-        name,
-        ty: msl_name(array.dtype),
-        ndim: array.shape.len(),
-        size: array.shape.iter().product(),
-    });
-    let outputs = bound.iter().filter(|bound| bound.output.is_some());
-    let outputs =
-        outputs.map(|bound| Output { name: &bound.name, ty: msl_name(bound.array.dtype) });
-    let kernel = CustomKernel {
-        name,
-        header,
-        source,
-        inputs: inputs.collect(),
-        outputs: outputs.collect(),
-        template: arguments.collect(),
-        atomic_outputs: false,
-    };
-    let generated = generate(&kernel);
+/// The body of a custom kernel, as MLX users write it. Texts come with the names that diagnostics
+/// use.
+pub(crate) struct Body<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) header: (&'a str, &'a str),
+    pub(crate) source: (&'a str, &'a str),
+    pub(crate) template: &'a [String],
+}
+
+impl Body<'_> {
+    /// The whole program. Adds the shapes, strides and numbers of axes that it mentions to
+    /// `bound`.
+    pub(crate) fn program(&self, bound: &mut Vec<Bound>) -> Result<Source> {
+        let mut program = self.generate(bound)?;
+        for piece in &mut program.pieces {
+            match piece.origin {
+                Origin::Header => piece.name = self.header.0.into(),
+                Origin::Source => piece.name = self.source.0.into(),
+                _ => {}
+            }
+        }
+        bound.extend(tables(self.source.1, bound)?);
+        Ok(program)
+    }
+
+    fn generate(&self, bound: &[Bound]) -> Result<Source> {
+        let pairs = template_pairs(self.template)?;
+        let arguments = pairs.iter().map(|&(name, value)| (name, template_argument(value)));
+        let inputs = bound.iter().filter(|bound| bound.output.is_none());
+        let inputs = inputs.map(|Bound { name, array, .. }| Input {
+            name,
+            ty: msl_name(array.dtype),
+            ndim: array.shape.len(),
+            size: array.shape.iter().product(),
+        });
+        let outputs = bound.iter().filter(|bound| bound.output.is_some());
+        let outputs =
+            outputs.map(|bound| Output { name: &bound.name, ty: msl_name(bound.array.dtype) });
+        let kernel = CustomKernel {
+            name: self.name,
+            header: self.header.1,
+            source: self.source.1,
+            inputs: inputs.collect(),
+            outputs: outputs.collect(),
+            template: arguments.collect(),
+            atomic_outputs: false,
+        };
+        Ok(generate(&kernel).source)
+    }
+}
+
+/// What a body asks about its inputs: shapes, strides, numbers of axes.
+fn tables(source: &str, bound: &[Bound]) -> Result<Vec<Bound>> {
     let mut more = Vec::new();
-    for Bound { name, array, output } in bound.iter() {
+    for Bound { name, array, output } in bound {
         if output.is_some() || array.shape.is_empty() {
             continue;
         }
@@ -66,8 +88,16 @@ pub(crate) fn body_program(
             }
         }
     }
-    bound.extend(more);
-    Ok(generated.source)
+    Ok(more)
+}
+
+/// A file as it is.
+pub(crate) fn whole(file: &str, text: String) -> Source {
+    Source { pieces: vec![piece(file, Origin::Source, text)] }
+}
+
+fn piece(name: &str, origin: Origin, text: String) -> Piece {
+    Piece { name: name.to_string(), origin, text: text.into() }
 }
 
 /// A file with an instantiation of its kernel template `kernel` under the same name.
@@ -81,11 +111,6 @@ pub(crate) fn instantiated(
     let values: Vec<&str> = pairs.iter().map(|&(_, value)| value).collect();
     let id = format!("{kernel}<{}>", values.join(", "));
     let tail = format!("\ntemplate [[host_name(\"{kernel}\")]] [[kernel]] decltype({id}) {id};\n");
-    let piece = |name: &str, origin, text: String| Piece {
-        name: name.to_string(),
-        origin,
-        text: text.into(),
-    };
     let pieces =
         vec![piece(file, Origin::Source, text), piece("instantiation", Origin::Generated, tail)];
     Ok(Source { pieces })

@@ -7,8 +7,9 @@ use anymetal_msl::syntax::token::TokenKind;
 use serde_json::json;
 
 use crate::check::{analyse, kernel_json};
-use crate::output::{Format, json_value};
-use crate::source::{SourceArguments, print_diagnostics};
+use crate::output::{Format, json_value, line};
+use crate::program::ProgramArguments;
+use crate::source::{Compiled, print_diagnostics};
 
 /// What to show.
 #[derive(clap::Args)]
@@ -17,7 +18,7 @@ pub(crate) struct Arguments {
     #[arg(value_enum)]
     stage: Stage,
     #[command(flatten)]
-    source: SourceArguments,
+    program: ProgramArguments,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -36,8 +37,8 @@ enum Stage {
 pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
     let lines: Vec<String> = match arguments.stage {
         Stage::Tokens => {
-            let mut loaded = arguments.source.load()?;
-            let tokens = preprocess(&mut loaded.session, &[loaded.file], &loaded.options);
+            let mut loaded = arguments.program.load()?;
+            let tokens = preprocess(&mut loaded.session, &loaded.files, &loaded.options);
             if !print_diagnostics(&loaded.session, format) {
                 return Ok(false);
             }
@@ -55,7 +56,7 @@ pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
             tokens.iter().map(token).map(|(place, text)| format!("{place:>8}  {text}")).collect()
         }
         Stage::Tree => {
-            let mut loaded = arguments.source.load()?;
+            let mut loaded = arguments.program.load()?;
             let index = analyse(&mut loaded);
             if !print_diagnostics(&loaded.session, format) {
                 return Ok(false);
@@ -64,11 +65,11 @@ pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
             format!("{:#?}", frame.items).lines().map(str::to_string).collect()
         }
         Stage::Ir => {
-            let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
+            let Some(compiled) = compile(&arguments, format)? else { return Ok(false) };
             print(&compiled.module).lines().map(str::to_string).collect()
         }
         Stage::Signature => {
-            let Some(compiled) = arguments.source.compile(format)? else { return Ok(false) };
+            let Some(compiled) = compile(&arguments, format)? else { return Ok(false) };
             let module = &compiled.module;
             let kernels = module.kernels.iter().map(|kernel| kernel_json(module, kernel));
             let kernels: serde_json::Value = kernels.collect();
@@ -80,8 +81,13 @@ pub(crate) fn dump(arguments: Arguments, format: Format) -> Result<bool> {
         }
     };
     match format {
-        Format::Human => lines.iter().for_each(|line| println!("{line}")),
+        Format::Human => lines.iter().for_each(line),
         Format::Json => json_value(&json!({ "lines": lines })),
     }
     Ok(true)
+}
+
+fn compile(arguments: &Arguments, format: Format) -> Result<Option<Compiled>> {
+    let mut bound = arguments.program.buffers.read()?;
+    arguments.program.compile(&mut bound, false, format)
 }

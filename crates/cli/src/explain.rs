@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use anymetal_msl::diagnostic::{closest, codes};
 use serde_json::json;
 
-use crate::output::{Format, json_value};
+use crate::output::{Format, json_value, line};
 
 /// What to explain.
 #[derive(clap::Args)]
@@ -31,9 +31,9 @@ pub(crate) fn explain(arguments: Arguments, format: Format) -> Result<bool> {
             .map(|code| json!({ "code": code.to_string(), "name": code.name, "page": code.page }));
         json_value(&pages.collect());
     } else if arguments.code.is_some() {
-        found.iter().for_each(|code| println!("{code} {}\n\n{}", code.name, code.page));
+        found.iter().for_each(|code| line(format_args!("{code} {}\n\n{}", code.name, code.page)));
     } else {
-        found.iter().for_each(|code| println!("{code} {}", code.name));
+        found.iter().for_each(|code| line(format_args!("{code} {}", code.name)));
     }
     Ok(true)
 }

@@ -7,12 +7,14 @@
 //! Architecture invariant: only this crate and the Python module do I/O and read the environment.
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod check;
 mod custom;
 mod dump;
 mod explain;
 mod npy;
 mod output;
+mod program;
 mod run;
 mod source;
 

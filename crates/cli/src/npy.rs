@@ -62,7 +62,10 @@ impl Dtype {
         let alias = ALIASES.iter().find(|alias| alias.0 == name);
         let name = alias.map_or(name, |alias| alias.1);
         let found = DTYPES.iter().find(|dtype| dtype.name == name);
-        found.copied().with_context(|| format!("unknown element type `{name}`"))
+        found.copied().with_context(|| {
+            let names: Vec<&str> = DTYPES.iter().map(|dtype| dtype.name).collect();
+            format!("unknown element type `{name}`; there are: {}", names.join(", "))
+        })
     }
 
     /// The bytes of a number written as text.
@@ -72,13 +75,23 @@ impl Dtype {
             "f32" => text.parse::<f32>().with_context(bad)?.to_le_bytes().to_vec(),
             "f16" => half::f16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
             "bf16" => half::bf16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
-            "bool" => vec![u8::from(text.parse::<bool>().with_context(bad)?)],
+            "bool" => vec![match text {
+                "true" | "1" => 1,
+                "false" | "0" => 0,
+                _ => bail!(bad()),
+            }],
             "c64" => {
                 let (real, imaginary) = complex_parts(text).with_context(bad)?;
                 [real.to_le_bytes(), imaginary.to_le_bytes()].concat()
             }
             _ => {
                 let number: i128 = text.parse().with_context(bad)?;
+                let bits = 8 * self.size as u32;
+                let signed = self.name.starts_with('i');
+                let least = if signed { -(1i128 << (bits - 1)) } else { 0 };
+                if !(least..least + (1i128 << bits)).contains(&number) {
+                    bail!("{} does not hold {text}", self.name);
+                }
                 number.to_le_bytes()[..self.size].to_vec()
             }
         })

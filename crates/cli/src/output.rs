@@ -1,6 +1,6 @@
 //! Printing for people and for tools.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anymetal_msl::diagnostic::{Report, ReportPlace, Severity, SourceMap, render};
 use serde_json::{Value, json};
@@ -14,9 +14,16 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Prints a line on standard output. A reader that has seen enough ends the command quietly.
+pub(crate) fn line(text: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Prints a JSON value.
 pub(crate) fn json_value(value: &Value) {
-    println!("{value:#}");
+    line(format_args!("{value:#}"));
 }
 
 /// Prints an error of the command itself.
@@ -29,7 +36,7 @@ pub(crate) fn failure(error: &anyhow::Error, format: Format) {
 
 /// Prints diagnostics for people, on standard error.
 pub(crate) fn diagnostics(reports: &[Report], map: &SourceMap) {
-    let style = render::Style { color: std::io::stderr().is_terminal() };
+    let style = render::Style { color: colours(&std::io::stderr()) };
     for report in reports {
         eprintln!("{}\n", render::render(report, map, style));
     }
@@ -78,9 +85,23 @@ pub(crate) enum Colour {
     Cyan,
 }
 
-/// Text in a colour, if standard error is a terminal.
+/// Text for standard error in a colour, if that is a terminal.
 pub(crate) fn paint(text: &str, colour: Colour) -> String {
-    if !std::io::stderr().is_terminal() {
+    painted(text, colour, colours(&std::io::stderr()))
+}
+
+/// Text for standard output in a colour, if that is a terminal.
+pub(crate) fn paint_output(text: &str, colour: Colour) -> String {
+    painted(text, colour, colours(&std::io::stdout()))
+}
+
+/// Whether a stream shows colours: a terminal, unless `NO_COLOR` is set.
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn painted(text: &str, colour: Colour, colours: bool) -> String {
+    if !colours {
         return text.to_string();
     }
     let code = match colour {

@@ -9,34 +9,16 @@ use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::{Bounds, Data, Finding, FindingKind, LaunchError, Schedule};
 use serde_json::{Value, json};
 
-use crate::custom::{body_program, instantiated};
-use crate::npy::{Array, Dtype};
-use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
-use crate::source::{Compiled, Library, SourceArguments};
+use crate::buffers::Bound;
+use crate::output::{Colour, Format, diagnostics_json, json_value, line, paint};
+use crate::program::ProgramArguments;
+use crate::source::Compiled;
 
 /// What to run.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    source: SourceArguments,
-    /// The kernel; may be left out if there is only one
-    #[arg(long)]
-    kernel: Option<String>,
-    /// An argument of the kernel template, in its order: NAME=VALUE
-    #[arg(long, value_name = "NAME=VALUE")]
-    template: Vec<String>,
-    /// Text before an MLX-style body
-    #[arg(long, value_name = "FILE")]
-    header: Option<PathBuf>,
-    /// An input buffer: NAME=FILE.npy
-    #[arg(long, value_name = "NAME=FILE")]
-    input: Vec<String>,
-    /// A small input written out: NAME=VALUE[,VALUE...]:TYPE
-    #[arg(long, value_name = "NAME=VALUES:TYPE")]
-    constant: Vec<String>,
-    /// An output buffer, which starts as zeros: NAME:TYPE:SHAPE, e.g. out:f32:16,64
-    #[arg(long, value_name = "NAME:TYPE:SHAPE")]
-    output: Vec<String>,
+    program: ProgramArguments,
     /// A file for each output, in their order; outputs without one are printed
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -90,48 +72,17 @@ fn axes(text: &str) -> Result<[u32; 3], String> {
     Ok(sizes)
 }
 
-/// A buffer named on the command line.
-pub(crate) struct Bound {
-    pub(crate) name: String,
-    pub(crate) array: Array,
-    /// Place among the outputs.
-    pub(crate) output: Option<usize>,
-}
-
-/// Compiles the file: as it is, with an instantiation, or as the body of a custom kernel.
-fn compile(
-    arguments: &Arguments,
-    bound: &mut Vec<Bound>,
-    format: Format,
-) -> Result<Option<Compiled>> {
-    let source = &arguments.source;
-    if source.is_ir() {
-        return source.compile(format);
-    }
-    let text = source.text()?;
-    let is_body = !source.load()?.has_kernel();
-    if is_body {
-        let header = arguments.header.as_ref().map(std::fs::read_to_string);
-        let header = header.transpose().context("reading the header")?.unwrap_or_default();
-        let name = arguments.kernel.as_deref().unwrap_or("body");
-        let program = body_program(name, &header, &text, &arguments.template, bound)?;
-        return source.compile_program(&program, Library::Mlx, format);
-    }
-    if arguments.template.is_empty() {
-        return source.compile(format);
-    }
-    let kernel = arguments.kernel.as_deref().context("--template needs --kernel")?;
-    let program = instantiated(&source.name(), text, kernel, &arguments.template)?;
-    source.compile_program(&program, Library::Metal, format)
-}
-
 /// Runs a kernel; false if the program has errors or the launch failed.
 pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
-    let mut bound = buffers(&arguments)?;
-    let compiled = compile(&arguments, &mut bound, format)?;
+    let mut bound = arguments.program.buffers.read()?;
+    let outputs = bound.iter().filter(|bound| bound.output.is_some()).count();
+    if arguments.files.len() > outputs {
+        bail!("-o is given {} times and --output {outputs}", arguments.files.len());
+    }
+    let compiled = arguments.program.compile(&mut bound, true, format)?;
     let Some(compiled) = compiled else { return Ok(false) };
     let Compiled { module, .. } = &compiled;
-    let kernel = match (&arguments.kernel, module.kernels.as_slice()) {
+    let kernel = match (&arguments.program.kernel, module.kernels.as_slice()) {
         // A body is the only kernel, under a generated name.
         (_, [kernel]) => kernel,
         (Some(name), _) => module.kernel(name).with_context(|| {
@@ -184,6 +135,8 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
         }
     }
     let failed = error.is_some();
+    // A launch that was refused or cut off left nothing worth showing.
+    let finished = error.as_ref().is_none_or(String::is_empty);
     match format {
         Format::Json => {
             let findings = findings.iter().map(|finding| finding_json(finding, &compiled));
@@ -209,7 +162,7 @@ pub(crate) fn run(arguments: Arguments, format: Format) -> Result<bool> {
             if let Some(error) = error.filter(|error| !error.is_empty()) {
                 eprintln!("{} {error}", paint("error:", Colour::Red));
             }
-            for output in outputs {
+            for output in outputs.into_iter().filter(|_| finished) {
                 if output.output.is_none_or(|i| i >= arguments.files.len()) {
                     print_array(output);
                 }
@@ -266,47 +219,13 @@ fn print_array(output: &Bound) {
     let count = array.elements().count();
     let values: Vec<String> = array.elements().take(PRINTED).collect();
     let more = if count > PRINTED { ", ..." } else { "" };
-    println!(
+    line(format_args!(
         "{}: {}{:?} = [{}{more}]",
         output.name,
         array.dtype.name,
         array.shape,
         values.join(", ")
-    );
-}
-
-/// The buffers of the command line.
-fn buffers(arguments: &Arguments) -> Result<Vec<Bound>> {
-    let mut bound = Vec::new();
-    for input in &arguments.input {
-        let (name, file) = input.split_once('=').context("inputs are written NAME=FILE")?;
-        let contents = std::fs::read(file).with_context(|| format!("reading {file}"))?;
-        let array = Array::parse(&contents).with_context(|| file.to_string())?;
-        bound.push(Bound { name: name.to_string(), array, output: None });
-    }
-    for constant in &arguments.constant {
-        let usage = "constants are written NAME=VALUES:TYPE, e.g. n=16:i32";
-        let (name, rest) = constant.split_once('=').context(usage)?;
-        let (values, ty) = rest.rsplit_once(':').context(usage)?;
-        let dtype = Dtype::from_name(ty)?;
-        let parts: Vec<Vec<u8>> =
-            values.split(',').map(|value| dtype.encode(value.trim())).collect::<Result<_>>()?;
-        // One value is a scalar, as in MLX.
-        let shape = if parts.len() == 1 { Vec::new() } else { vec![parts.len()] };
-        let array = Array { dtype, shape, bytes: parts.concat() };
-        bound.push(Bound { name: name.to_string(), array, output: None });
-    }
-    for (i, output) in arguments.output.iter().enumerate() {
-        let mut parts = output.splitn(3, ':');
-        let (Some(name), Some(ty), Some(shape)) = (parts.next(), parts.next(), parts.next()) else {
-            bail!("outputs are written NAME:TYPE:SHAPE, e.g. out:f32:16,64");
-        };
-        let shape = shape.split([',', 'x']).map(|axis| axis.trim().parse());
-        let shape = shape.collect::<Result<Vec<usize>, _>>().context("bad shape of an output")?;
-        let array = Array::zeros(Dtype::from_name(ty)?, shape)?;
-        bound.push(Bound { name: name.to_string(), array, output: Some(i) });
-    }
-    Ok(bound)
+    ));
 }
 
 /// The buffer for each buffer parameter of the kernel.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use anymetal_msl::diagnostic::{FileId, Origin, Report, Severity};
 use anymetal_msl::ir::{self, Module};
 use anymetal_msl::syntax::{Keyword, Options, TokenKind, preprocess};
-use anymetal_msl::{FunctionConstant, Piece, Session, Source};
+use anymetal_msl::{FunctionConstant, Session, Source};
 
 use crate::npy::Dtype;
 use crate::output::{Format, diagnostics, diagnostics_json, json_value};
@@ -83,7 +83,7 @@ fn function_constant(text: &str) -> Result<(u64, FunctionConstant), String> {
 /// A source read into a session of the compiler.
 pub(crate) struct Loaded {
     pub(crate) session: Session,
-    pub(crate) file: FileId,
+    pub(crate) files: Vec<FileId>,
     pub(crate) options: Options,
 }
 
@@ -105,25 +105,26 @@ impl Compiled {
     }
 }
 
-impl Loaded {
-    /// Whether the source declares a kernel; otherwise it is the body of one.
-    pub(crate) fn has_kernel(mut self) -> bool {
-        let tokens = preprocess(&mut self.session, &[self.file], &self.options);
-        tokens.iter().any(|token| token.kind == TokenKind::Keyword(Keyword::Kernel))
-    }
-}
-
 impl SourceArguments {
     /// Whether the file is in the text form of the IR.
     pub(crate) fn is_ir(&self) -> bool {
         self.file.extension().is_some_and(|extension| extension == "ir")
     }
 
-    /// Reads the file and the headers beside it.
-    pub(crate) fn load(&self) -> Result<Loaded> {
+    /// A program's texts in a session, ready to be read.
+    pub(crate) fn load(&self, source: &Source) -> Result<Loaded> {
+        let mut session = Session::new();
+        let files = source.pieces.iter();
+        let files = files.map(|p| session.add_file(&p.name, p.origin, p.text.clone())).collect();
+        Ok(Loaded { session, files, options: self.options()? })
+    }
+
+    /// Whether the file declares a kernel; otherwise it may be the body of one.
+    pub(crate) fn has_kernel(&self) -> Result<bool> {
         let mut session = Session::new();
         let file = session.add_file(&self.name(), Origin::Source, self.text()?);
-        Ok(Loaded { session, file, options: self.options()? })
+        let tokens = preprocess(&mut session, &[file], &self.options()?);
+        Ok(tokens.iter().any(|token| token.kind == TokenKind::Keyword(Keyword::Kernel)))
     }
 
     fn options(&self) -> Result<Options> {
@@ -138,6 +139,9 @@ impl SourceArguments {
         for folder in &self.include {
             collect_headers(folder, folder, &mut headers, 0)?;
         }
+        // Headers beside the file, as far as it includes them.
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        collect_quoted(folder, &self.text()?, &mut headers);
         options.headers = headers;
         Ok(options)
     }
@@ -153,7 +157,7 @@ impl SourceArguments {
     }
 
     /// Compiles a program made of the file and prints its diagnostics; nothing if it has errors.
-    pub(crate) fn compile_program(
+    pub(crate) fn compile(
         &self,
         source: &Source,
         library: Library,
@@ -168,16 +172,10 @@ impl SourceArguments {
         compile(source, &options, format)
     }
 
-    /// Compiles the file as it is and prints its diagnostics; nothing if it has errors.
-    pub(crate) fn compile(&self, format: Format) -> Result<Option<Compiled>> {
-        if !self.is_ir() {
-            let piece =
-                Piece { name: self.name(), origin: Origin::Source, text: self.text()?.into() };
-            return self.compile_program(&Source { pieces: vec![piece] }, Library::Metal, format);
-        }
-        let module =
-            ir::parse(&read(&self.file)?).with_context(|| self.file.display().to_string())?;
-        ir::verify(&module).with_context(|| self.file.display().to_string())?;
+    /// Reads a program in the text form of the IR.
+    pub(crate) fn compile_ir(&self) -> Result<Option<Compiled>> {
+        let module = ir::parse(&self.text()?).with_context(|| self.name())?;
+        ir::verify(&module).with_context(|| self.name())?;
         Ok(Some(Compiled { module, reports: Vec::new(), session: None }))
     }
 }
@@ -251,4 +249,28 @@ fn collect_headers(
         }
     }
     Ok(())
+}
+
+/// Headers that a text includes in quotes and that are in the folder, by their path in it.
+fn collect_quoted(folder: &Path, text: &str, headers: &mut BTreeMap<String, Arc<str>>) {
+    let mut pending = vec![(String::new(), Arc::<str>::from(text))];
+    while let Some((within, text)) = pending.pop() {
+        for line in text.lines() {
+            let line = line.trim_start().strip_prefix('#').unwrap_or_default().trim_start();
+            let Some(line) = line.strip_prefix("include") else { continue };
+            let Some(name) = line.split('"').nth(1) else { continue };
+            // Beside the text that includes it, or where the file itself is.
+            let beside = format!("{within}{name}");
+            for path in [beside, name.to_string()] {
+                let Ok(text) = read(&folder.join(&path)) else { continue };
+                if !headers.contains_key(&path) {
+                    let text: Arc<str> = text.into();
+                    headers.insert(path.clone(), text.clone());
+                    let end = path.rfind('/').map_or(0, |at| at + 1);
+                    pending.push((path[..end].to_string(), text));
+                }
+                break;
+            }
+        }
+    }
 }

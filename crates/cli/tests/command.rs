@@ -163,3 +163,141 @@ fn dumps_every_stage() {
     std::fs::write(folder.join("k.ir"), ir).expect("a file");
     check(&folder, "run k.ir --output out:i32:1 --grid 1", 0, "out: i32[1] = [3]\n");
 }
+
+/// Checks exit status and that standard error holds a text.
+fn fails(folder: &Path, arguments: &str, status: i32, expected: &str) {
+    let output = anymetal(folder, arguments);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{arguments}\n{err}");
+    assert!(err.contains(expected), "{arguments}\n{err}");
+}
+
+#[test]
+fn bodies_are_checked_and_dumped() {
+    let folder = folder("body_stages");
+    std::fs::write(
+        folder.join("body.metal"),
+        "uint i = thread_position_in_grid.x;\nout[i] = f(x[i]) + T(N);\n",
+    )
+    .expect("a file");
+    std::fs::write(folder.join("head.h"), "inline float f(float v) {\n  return v * v;\n}\n")
+        .expect("a file");
+    let arrays =
+        "--header head.h --input x:f32:4 --output out:f16:4 --template T=half --template N=2";
+    let expected = "kernel custom_kernel_body__half_2_floatc_float16_t
+  buffer(0) float* x [read]
+  buffer(1) half* out [read, write]
+";
+    check(&folder, &format!("check body.metal {arrays}"), 0, expected);
+    for stage in ["tokens", "tree", "ir", "signature"] {
+        let output = anymetal(&folder, &format!("dump {stage} body.metal {arrays}"));
+        assert_eq!(output.status.code(), Some(0), "{stage}: {}", text(&output.stderr));
+    }
+    // Errors are in the user's files.
+    fails(&folder, "check body.metal --output out:f16:4", 1, "body.metal:2:");
+    std::fs::write(folder.join("head.h"), "inline float f(float v) {\n  return w;\n}\n")
+        .expect("a file");
+    fails(&folder, &format!("check body.metal {arrays}"), 1, "head.h:2:10");
+    fails(&folder, "check body.metal", 1, "name its arrays with --input");
+    fails(&folder, "run body.metal --grid 4", 1, "its arrays come from --input");
+}
+
+#[test]
+fn function_constants_and_the_metal_library_alone() {
+    let folder = folder("constants");
+    std::fs::write(
+        folder.join("k.metal"),
+        "#include <metal_stdlib>
+#include \"more/shift.h\"
+using namespace metal;
+constant bool wide [[function_constant(0)]];
+constant int count [[function_constant(1)]];
+constant float factor [[function_constant(2)]];
+// MLX's names are the file's own here.
+template <typename T> struct Limits { static constexpr constant int max = 5; };
+kernel void k(device float* out, const device float* more [[function_constant(wide)]],
+              uint i [[thread_position_in_grid]]) {
+  out[i] = wide ? more[i] : count * factor + SHIFT + Limits<int>::max;
+}
+",
+    )
+    .expect("a file");
+    std::fs::create_dir_all(folder.join("more")).expect("a folder");
+    std::fs::write(folder.join("more/shift.h"), "#include \"value.h\"\n#define SHIFT VALUE\n")
+        .expect("a file");
+    std::fs::write(folder.join("more/value.h"), "#define VALUE 0.25\n").expect("a file");
+    let constants = "--function-constant 1=3 --function-constant 2=0.5:f32";
+    check(
+        &folder,
+        &format!("run k.metal --function-constant 0=false {constants} --output out:f32:1 --grid 1"),
+        0,
+        "out: f32[1] = [6.75]\n",
+    );
+    let more = "--function-constant 0=true --constant more=9:f32 --output out:f32:1 --grid 1";
+    check(&folder, &format!("run k.metal {constants} {more}"), 0, "out: f32[1] = [9]\n");
+    fails(&folder, "check k.metal", 1, "function constant 0, `wide`, has no value");
+    fails(&folder, "check k.metal --function-constant x=1", 2, "INDEX=VALUE");
+    fails(&folder, "check k.metal --function-constant 0=1.5:bool", 2, "1.5");
+}
+
+#[test]
+fn threadgroup_memory_and_every_schedule() {
+    let folder = folder("schedules");
+    std::fs::write(
+        folder.join("k.metal"),
+        "kernel void turn(device int* x, threadgroup int* shared [[threadgroup(0)]],
+                 uint i [[thread_position_in_threadgroup]], uint n [[threads_per_threadgroup]]) {
+  shared[i] = x[i];
+  threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+  x[i] = shared[n - 1 - i];
+}
+",
+    )
+    .expect("a file");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    let header = "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }\n";
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    [5i32, 6, 7].iter().for_each(|n| file.extend(n.to_le_bytes()));
+    std::fs::write(folder.join("x.npy"), file).expect("a file");
+    for schedule in ["lockstep", "lanes", "reverse", "random"] {
+        // An output that starts with the file's contents.
+        let arguments = format!(
+            "run k.metal --output x=x.npy --threadgroup-memory 12 --grid 3 --threadgroup 3 \
+             --schedule {schedule} --seed 5"
+        );
+        check(&folder, &arguments, 0, "x: i32[3] = [7, 6, 5]\n");
+    }
+}
+
+#[test]
+fn wrong_commands_say_what_is_expected() {
+    let folder = folder("wrong");
+    std::fs::write(folder.join("k.metal"), "kernel void k(device uchar* out) { out[0] = 1; }\n")
+        .expect("a file");
+    for (arguments, status, expected) in [
+        ("--constant out=300:u8 --grid 1", 2, "u8 does not hold 300"),
+        ("--constant out=1:u8 --output out:u8:1 --grid 1", 2, "`out` is given twice"),
+        ("--output out:f33:1 --grid 1", 2, "there are: bool, i8,"),
+        ("--output out:u8:a --grid 1", 2, "NAME:TYPE:SHAPE"),
+        ("--output out:u8:1 --grid 1 -o a -o b", 2, "-o is given 2 times"),
+        ("--input out=none.npy --grid 1", 2, "reading none.npy"),
+        ("--grid 1", 2, "no --input, --constant or --output is given for: out"),
+        ("--output out:u8:1 --kernel q --output r:u8:1 --grid 1,1,1,1", 2, "three axes"),
+        ("--output out:u8:1 --grid 4096 --threadgroup 2048", 1, "at most 1024"),
+    ] {
+        fails(&folder, &format!("run k.metal {arguments}"), status, expected);
+    }
+    // What was refused shows no outputs.
+    check(&folder, "run k.metal --output out:u8:1 --grid 4096 --threadgroup 2048", 1, "");
+}
+
+#[test]
+fn complex_and_boolean_arrays() {
+    let folder = folder("elements");
+    std::fs::write(folder.join("body.metal"), "out[0] = b ? z[0] * z[1] : complex64_t(0);")
+        .expect("a file");
+    let arguments = "run body.metal --constant z=1+2j,-1e-3-2e+1j:c64 --constant b=1:bool \
+         --output out:c64:1 --grid 1";
+    check(&folder, arguments, 0, "out: c64[1] = [39.999-20.002j]\n");
+}

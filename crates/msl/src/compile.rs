@@ -328,6 +328,21 @@ pub(crate) fn library_index(session: &mut Session) -> Index {
         let name = session.intern(variant);
         index.open_namespace(metal, name);
     }
+    for absent in crate::builtin::absent::ABSENT {
+        let mut frame = root;
+        for name in absent.path {
+            let name = session.intern(name);
+            frame = index.open_namespace(frame, name);
+        }
+        for (names, kind) in
+            [(absent.templates, NameKind::TypeTemplate), (absent.types, NameKind::Type)]
+        {
+            for name in names {
+                let name = session.intern(name);
+                index.declare(frame, name, Entry { kind, item: None, inner: None });
+            }
+        }
+    }
     let mut declare = |session: &mut Session, name: &str, kind| {
         let name = session.intern(name);
         let entry = Entry { kind, item: None, inner: None };

@@ -31,11 +31,9 @@
 //!   declares.
 //!
 //! # Not supported
-//! Textures, samplers and stages other than kernels; virtual functions and exceptions; calls
-//! through function pointers that are not known when the program is compiled; `goto`; inline
-//! assembly; bit-fields; templates inside functions; lambdas that capture `this` or with an
-//! initialiser; ranges other than arrays in `for (x : range)`; addresses inside program-scope
-//! constants; `os_log` output; class template argument deduction; Metal 4 tensors.
+//! `docs/metal-support.md` lists it: textures, stages other than kernels, Metal 4 tensors, and some of
+//! C++. Each is an error that names the construct; names of Metal's library that are known and
+//! absent are a table, `builtin/absent.rs`.
 #![forbid(unsafe_code)]
 
 pub mod builtin;

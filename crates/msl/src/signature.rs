@@ -152,7 +152,7 @@ pub fn generate(kernel: &CustomKernel<'_>) -> Generated {
     if !kernel.template.is_empty() {
         let arguments = format!("{name}<{}>", template_arguments(kernel));
         tail.push_str(&format!(
-            "template [[host_name(\"{name}\")]] [[kernel]] decltype({arguments}) {arguments};\n"
+            "\ntemplate [[host_name(\"{name}\")]] [[kernel]] decltype({arguments}) {arguments};\n"
         ));
     }
     let piece = |name: &str, origin, text: &str| {
@@ -237,6 +237,7 @@ template <typename T, int N, bool B>
   uint3 thread_position_in_grid [[thread_position_in_grid]]) {{
 {source}
 }}
+
 template [[host_name(\"{name}\")]] [[kernel]] decltype({name}<float16_t, -3, 1>) {name}<float16_t, -3, 1>;
 "
         );

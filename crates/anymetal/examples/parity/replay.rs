@@ -2,7 +2,8 @@
 
 use crate::manifest::{Case, dtype};
 use anymetal::fast::{
-    AttentionOptions, Mask, RopeOptions, layer_norm, rms_norm, rope, scaled_dot_product_attention,
+    AttentionOptions, Mask, RopeOptions, layer_norm, metal_kernel, rms_norm, rope,
+    scaled_dot_product_attention,
 };
 use anymetal::ops::Operand;
 use anymetal::{Array, Dtype, Result, Scalar, io, jvp, ops, random, vjp};
@@ -33,6 +34,7 @@ pub(crate) fn run(case: &Case) -> Result<Vec<Array>> {
             let qkv = [case.array("q")?, case.array("k")?, case.array("v")?];
             vjp(call, &qkv, &[case.array("g")?])?.1
         }
+        "kernel_source" => vec![kernel_source(case)?],
         _ => match op.split_once('_') {
             Some(("promote", op)) => vec![promoted(case, op)?],
             Some(("random", op)) => drawn(case, op)?,
@@ -229,4 +231,43 @@ fn binary(op: &str, a: &Array, b: Operand) -> Result<Array> {
         "power" => ops::power(a, b),
         other => panic!("no operation {other}"),
     }
+}
+
+/// The generated program of a custom kernel's call, as bytes.
+fn kernel_source(case: &Case) -> Result<Array> {
+    let text = |key: &str| -> Result<String> {
+        let bytes = case.optional(key)?.map(|array| array.to_vec::<u8>()).transpose()?;
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+    };
+    let list = |key| case.text(key).split(';').filter(|item| !item.is_empty());
+    let mut inputs = Vec::new();
+    for item in list("inputs") {
+        let mut parts = item.split(':');
+        let (name, ty, shape) = (parts.next(), parts.next(), parts.next());
+        let axes = shape.unwrap_or_default().split(',').filter(|axis| !axis.is_empty());
+        let shape: Vec<usize> = axes.filter_map(|axis| axis.parse().ok()).collect();
+        let array = ops::zeros(&shape, dtype(ty.unwrap_or_default()))?;
+        inputs.push((name.unwrap_or_default(), array));
+    }
+    let outputs: Vec<(&str, &str)> = list("outputs").filter_map(|o| o.split_once(':')).collect();
+    let names: Vec<&str> = inputs.iter().map(|input| input.0).collect();
+    let output_names: Vec<&str> = outputs.iter().map(|output| output.0).collect();
+    let kernel = metal_kernel("kernel_1", &names, &output_names, &text("source")?)
+        .header(&text("header")?)
+        .atomic_outputs(case.flag("atomic"))
+        .build()?;
+    let operands: Vec<Operand<'_>> = inputs.iter().map(|input| (&input.1).into()).collect();
+    let mut call = kernel.call(&operands);
+    for (_, ty) in outputs {
+        call = call.output(&[2], dtype(ty));
+    }
+    for (name, value) in list("template").filter_map(|item| item.split_once(':')) {
+        call = match (value, value.parse::<i32>()) {
+            ("true" | "false", _) => call.template(name, value == "true"),
+            (_, Ok(number)) => call.template(name, number),
+            _ => call.template(name, dtype(value)),
+        };
+    }
+    let bytes = call.source()?.into_bytes();
+    Array::from_slice(&bytes, &[bytes.len()])
 }

@@ -10,6 +10,7 @@
 //! [`Lowering::Whole`] names a function of the prelude; parameters mention `T` unless the row's
 //! types are a single one.
 
+pub(crate) mod absent;
 mod atomic;
 mod emit;
 mod geometric;

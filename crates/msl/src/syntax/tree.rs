@@ -253,7 +253,6 @@ pub struct SpecFlags {
     pub is_extern: bool,
     pub is_friend: bool,
     pub is_explicit: bool,
-    pub is_virtual: bool,
     pub is_kernel: bool,
 }
 

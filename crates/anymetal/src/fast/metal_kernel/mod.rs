@@ -284,28 +284,23 @@ impl KernelCall {
         self
     }
 
+    /// The program that the call generates: header, signature, body and instantiation, as MLX
+    /// writes them.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run)'s.
+    pub fn source(&self) -> Result<String> {
+        self.check()?;
+        Ok(self.generate().text())
+    }
+
     /// Records the call: one array per output.
     ///
     /// # Errors
     /// Numbers of inputs or outputs that do not fit the kernel; `float64`. Errors of the source,
     /// a threadgroup of the wrong size and accesses out of range appear at evaluation.
     pub fn run(self) -> Result<Vec<Array>> {
-        let Definition { inputs, outputs, .. } = &*self.definition;
-        for (what, expected, got) in [
-            ("inputs", inputs.len(), self.inputs.len()),
-            ("outputs", outputs.len(), self.outputs.len()),
-        ] {
-            if expected != got {
-                let message =
-                    format!("Expected `{what}` to have size {expected} but got size {got}.");
-                return Err(Error::value(OP, message));
-            }
-        }
-        let dtypes = self.inputs.iter().map(Array::dtype);
-        if dtypes.chain(self.outputs.iter().map(|o| o.dtype)).any(|d| d == Dtype::F64) {
-            let message = "float64 is not supported on the GPU";
-            return Err(Error::dtype(OP, message, &[Dtype::F64]));
-        }
+        self.check()?;
         let generated = self.generate();
         if self.verbose {
             let (name, text) = (&self.definition.name, generated.text());
@@ -329,6 +324,26 @@ impl KernelCall {
             copy_strided: self.ensure_row_contiguous,
         };
         Array::apply(op, &self.inputs)
+    }
+
+    fn check(&self) -> Result<()> {
+        let Definition { inputs, outputs, .. } = &*self.definition;
+        for (what, expected, got) in [
+            ("inputs", inputs.len(), self.inputs.len()),
+            ("outputs", outputs.len(), self.outputs.len()),
+        ] {
+            if expected != got {
+                let message =
+                    format!("Expected `{what}` to have size {expected} but got size {got}.");
+                return Err(Error::value(OP, message));
+            }
+        }
+        let dtypes = self.inputs.iter().map(Array::dtype);
+        if dtypes.chain(self.outputs.iter().map(|o| o.dtype)).any(|d| d == Dtype::F64) {
+            let message = "float64 is not supported on the GPU";
+            return Err(Error::dtype(OP, message, &[Dtype::F64]));
+        }
+        Ok(())
     }
 
     fn generate(&self) -> signature::Generated {

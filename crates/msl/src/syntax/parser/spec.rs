@@ -96,7 +96,7 @@ impl Parser<'_> {
                 }
                 Keyword::Friend => flags.is_friend = true,
                 Keyword::Explicit => flags.is_explicit = true,
-                Keyword::Virtual => flags.is_virtual = true,
+                Keyword::Virtual => self.unsupported("virtual functions are"),
                 Keyword::Kernel => flags.is_kernel = true,
                 Keyword::Vertex | Keyword::Fragment => {
                     let span = self.span();

@@ -178,6 +178,11 @@ impl Parser<'_> {
                     let span = self.range_from(first);
                     StmtKind::Item(Item { kind: ItemKind::StaticAssert(assert), span })
                 }
+                Keyword::Auto if matches!(self.kind_at(1), TokenKind::Punct(Punct::LBracket)) => {
+                    self.unsupported("structured bindings are");
+                    self.recover();
+                    return None;
+                }
                 Keyword::Goto | Keyword::Asm | Keyword::Try => {
                     let what = match keyword {
                         Keyword::Goto => "`goto` is",
@@ -186,6 +191,9 @@ impl Parser<'_> {
                     };
                     self.unsupported(what);
                     self.recover();
+                    while self.at_kw(Keyword::Catch) {
+                        self.recover();
+                    }
                     return None;
                 }
                 Keyword::Else => {
