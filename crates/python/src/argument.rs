@@ -2,7 +2,7 @@
 
 use anymetal::ops::{Axes, Operand};
 use anymetal::{Array, Complex64, Dtype, Scalar, Stream};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -148,6 +148,33 @@ pub(crate) enum Number {
     Scalar(Scalar),
 }
 
+/// Refuses a whole number that an integer dtype beside it cannot hold, as MLX does; 64 bits wrap.
+pub(crate) fn check_fits(number: &Number, dtype: Dtype) -> Result<(), CallError> {
+    let Number::Scalar(Scalar::Int(value)) = number else { return Ok(()) };
+    let range = anymetal::iinfo(dtype).filter(|_| dtype.size() < 8);
+    match range {
+        Some((min, max)) if !(min..=max).contains(&i128::from(*value)) => {
+            let text = format!("Converting {value} to {dtype} would result in overflow.");
+            Err(PyValueError::new_err(text).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Two numbers or arrays as operands, of which a number must fit the other's dtype.
+pub(crate) fn pair<'a>(
+    a: &'a Number,
+    b: &'a Number,
+) -> Result<(Operand<'a>, Operand<'a>), CallError> {
+    if let Number::Array(array) = b {
+        check_fits(a, array.dtype())?;
+    }
+    if let Number::Array(array) = a {
+        check_fits(b, array.dtype())?;
+    }
+    Ok((a.operand(), b.operand()))
+}
+
 impl Number {
     pub(crate) fn operand(&self) -> Operand<'_> {
         match self {
@@ -190,7 +217,8 @@ pub(crate) fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Option<Scalar>> {
     if let Ok(b) = value.cast::<PyBool>() {
         Ok(Some(Scalar::Bool(b.is_true())))
     } else if value.is_instance_of::<PyInt>() {
-        Ok(Some(Scalar::Int(value.extract()?)))
+        let does_not_fit = |_| PyRuntimeError::new_err(format!("{value} does not fit int64."));
+        Ok(Some(Scalar::Int(value.extract().map_err(does_not_fit)?)))
     } else if value.is_instance_of::<PyFloat>() {
         Ok(Some(Scalar::Float(value.extract()?)))
     } else if let Ok(c) = value.cast::<PyComplex>() {
@@ -223,22 +251,66 @@ impl<'py> Argument<'py> for AxesArgument {
         if let Ok(axis) = isize::convert(value) {
             return Ok(AxesArgument(Some(vec![axis])));
         }
-        Vec::convert(value).map(|axes| AxesArgument(Some(axes)))
+        Integers::convert(value).map(|axes| AxesArgument(Some(axes.0)))
     }
 }
 
-/// A shape: a number or a sequence of numbers, none negative.
-pub(crate) struct ShapeArgument(pub(crate) Vec<usize>);
+/// Any sequence of whole numbers that fit MLX's `int`: lists, tuples, ranges, arrays.
+pub(crate) struct Integers(pub(crate) Vec<isize>);
+
+impl<'py> Argument<'py> for Integers {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        if value.is_instance_of::<PyString>() || value.is_instance_of::<PyDict>() {
+            return Err(CallError::Misfit);
+        }
+        let items = value.try_iter().map_err(|_| CallError::Misfit)?;
+        let items: Result<_, _> =
+            items.map(|item| i32::convert(&item?).map(|n| n as isize)).collect();
+        items.map(Integers)
+    }
+}
+
+/// A sequence of sizes, none negative.
+pub(crate) struct Sizes(Vec<isize>);
+
+impl Sizes {
+    /// The sizes, or the error of the function `op`.
+    pub(crate) fn of(self, op: &str) -> Result<Vec<usize>, CallError> {
+        let sizes: Result<_, _> = self.0.iter().map(|&n| usize::try_from(n)).collect();
+        let negative = format!("[{op}] Negative dimensions not allowed.");
+        sizes.map_err(|_| PyValueError::new_err(negative).into())
+    }
+}
+
+impl<'py> Argument<'py> for Sizes {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        Integers::convert(value).map(|integers| Sizes(integers.0))
+    }
+}
+
+/// A shape: a number or a sequence of numbers.
+pub(crate) struct ShapeArgument(Sizes);
+
+impl ShapeArgument {
+    /// The sizes, or the error of the function `op`.
+    pub(crate) fn of(self, op: &str) -> Result<Vec<usize>, CallError> {
+        self.0.of(op)
+    }
+}
 
 impl<'py> Argument<'py> for ShapeArgument {
     fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
-        let sizes = match i64::convert(value) {
-            Ok(size) => vec![size],
-            Err(_) => Vec::<i64>::convert(value)?,
-        };
-        let sizes: Result<Vec<usize>, _> = sizes.iter().map(|&n| usize::try_from(n)).collect();
-        let negative = "Negative dimensions not allowed.";
-        Ok(ShapeArgument(sizes.map_err(|_| PyValueError::new_err(negative))?))
+        match i32::convert(value) {
+            Ok(size) => Ok(ShapeArgument(Sizes(vec![size as isize]))),
+            Err(_) => Sizes::convert(value).map(ShapeArgument),
+        }
+    }
+}
+
+/// A Python number and nothing else.
+impl<'py> Argument<'py> for Scalar {
+    fn convert(value: &Bound<'py, PyAny>) -> Result<Self, CallError> {
+        scalar(value)?.ok_or(CallError::Misfit)
     }
 }
 

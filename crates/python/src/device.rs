@@ -129,6 +129,15 @@ fn resolve(value: &Bound<'_, PyAny>) -> Result<PyStream, CallError> {
     }
 }
 
+/// Whether a device or kind of device is the CPU.
+pub(crate) fn is_cpu(value: &Bound<'_, PyAny>) -> Result<bool, CallError> {
+    let kind = match value.cast::<PyDevice>() {
+        Ok(device) => device.get().kind,
+        Err(_) => value.extract::<DeviceType>().map_err(|_| CallError::Misfit)?,
+    };
+    Ok(kind == DeviceType::cpu)
+}
+
 /// `with stream(s):` makes `s` the default inside.
 #[pyclass(frozen, module = "anymetal.core")]
 struct StreamContext {
@@ -172,11 +181,7 @@ pub(crate) const FUNCTIONS: &[Row] = &[
         "Makes a device the default.",
         |c| {
             let value: Bound<'_, PyAny> = c.next()?;
-            let kind = match value.cast::<PyDevice>() {
-                Ok(device) => device.get().kind,
-                Err(_) => value.extract::<DeviceType>().map_err(|_| CallError::Misfit)?,
-            };
-            if kind == DeviceType::gpu {
+            if !is_cpu(&value)? {
                 let text = "[set_default_device] Cannot set gpu device without gpu backend.";
                 return Err(PyValueError::new_err(text).into());
             }
@@ -218,11 +223,7 @@ pub(crate) const FUNCTIONS: &[Row] = &[
     ),
     row("is_available(device: Device | DeviceType) -> bool", "Whether a device is present.", |c| {
         let device: Bound<'_, PyAny> = c.next()?;
-        let kind = match device.cast::<PyDevice>() {
-            Ok(device) => device.get().kind,
-            Err(_) => device.extract::<DeviceType>().map_err(|_| CallError::Misfit)?,
-        };
-        c.give(kind == DeviceType::cpu)
+        c.give(is_cpu(&device)?)
     }),
     row(
         "device_count(device_type: DeviceType) -> int",

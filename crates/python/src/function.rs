@@ -23,7 +23,8 @@ pub(crate) type Body = for<'a, 'py> fn(&mut Call<'a, 'py>) -> CallResult<'py>;
 /// One function.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
-    /// `name(parameters) -> result`, in Python's syntax for stubs.
+    /// `name(parameters) -> result`, in Python's syntax for stubs. A function with several forms
+    /// has a line for each; a call takes the first that fits.
     pub(crate) signature: &'static str,
     /// What it does.
     pub(crate) doc: &'static str,
@@ -33,6 +34,25 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn name(&self) -> &'static str {
         self.signature.split('(').next().unwrap_or(self.signature)
+    }
+
+    /// The same function under another name.
+    pub(crate) fn renamed(self, name: &str) -> Row {
+        let rest = &self.signature[self.name().len()..];
+        Row { signature: format!("{name}{rest}").leak(), ..self }
+    }
+
+    /// The same function as a method: its first argument is `self`. (One text of each is leaked
+    /// when the class is made.)
+    pub(crate) fn method(self) -> Row {
+        let parameters: Vec<&str> = split_parameters(self.signature).skip(1).collect();
+        let parameters = match parameters.split_first() {
+            Some((&"/", rest)) => rest,
+            _ => &parameters,
+        };
+        let result = self.signature.rsplit_once(" -> ").map_or("array", |(_, result)| result);
+        let all = [&["self"], parameters].concat().join(", ");
+        Row { signature: format!("{}({all}) -> {result}", self.name()).leak(), ..self }
     }
 }
 
@@ -61,17 +81,53 @@ struct Parameter {
 #[pyclass(frozen, module = "anymetal.core", name = "function")]
 pub(crate) struct Function {
     row: Row,
-    parameters: Vec<Parameter>,
-    /// Where `stream` is.
-    stream: Option<usize>,
+    forms: Vec<Form>,
 }
 
 impl Function {
     /// Reads the row's signature; defaults are evaluated with `names` in scope.
     pub(crate) fn new(py: Python<'_>, row: Row, names: &Bound<'_, PyDict>) -> PyResult<Function> {
+        let forms: PyResult<Vec<Form>> =
+            row.signature.lines().map(|line| Form::new(py, line, names)).collect();
+        Ok(Function { row, forms: forms? })
+    }
+
+    /// MLX's text for a call that does not fit.
+    fn misfit(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyErr {
+        let type_of = |v: &Bound<'_, PyAny>| {
+            let qualified = v.get_type().fully_qualified_name();
+            qualified.map_or_else(|_| "?".into(), |n| n.to_string())
+        };
+        let mut types: Vec<String> = args.iter().map(|v| type_of(&v)).collect();
+        if let Some(kwargs) = kwargs.filter(|k| !k.is_empty()) {
+            let pairs: Vec<String> =
+                kwargs.iter().map(|(k, v)| format!("{k}: {}", type_of(&v))).collect();
+            types.push(format!("kwargs = {{ {} }}", pairs.join(", ")));
+        }
+        let lines = self.row.signature.lines().enumerate();
+        let lines: Vec<String> = lines.map(|(i, s)| format!("    {}. {s}", i + 1)).collect();
+        PyTypeError::new_err(format!(
+            "{}(): incompatible function arguments. The following argument types are \
+             supported:\n{}\n\nInvoked with types: {}",
+            self.row.name(),
+            lines.join("\n"),
+            types.join(", ")
+        ))
+    }
+}
+
+/// One signature of a function.
+struct Form {
+    parameters: Vec<Parameter>,
+    /// Where `stream` is.
+    stream: Option<usize>,
+}
+
+impl Form {
+    fn new(py: Python<'_>, signature: &'static str, names: &Bound<'_, PyDict>) -> PyResult<Form> {
         let mut parameters = Vec::new();
         let mut way = Way::Either;
-        for text in split_parameters(row.signature) {
+        for text in split_parameters(signature) {
             match text {
                 "/" => parameters.iter_mut().for_each(|p: &mut Parameter| p.way = Way::Positional),
                 "*" => way = Way::Keyword,
@@ -96,7 +152,7 @@ impl Function {
             }
         }
         let stream = parameters.iter().position(|p| p.name == "stream");
-        Ok(Function { row, parameters, stream })
+        Ok(Form { parameters, stream })
     }
 
     fn bind<'py>(
@@ -130,27 +186,6 @@ impl Function {
         let values = values.into_iter().zip(&self.parameters);
         values.map(|(v, p)| v.or_else(|| Some(p.default.as_ref()?.bind(py).clone()))).collect()
     }
-
-    /// MLX's text for a call that does not fit.
-    fn misfit(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyErr {
-        let type_of = |v: &Bound<'_, PyAny>| {
-            let qualified = v.get_type().fully_qualified_name();
-            qualified.map_or_else(|_| "?".into(), |n| n.to_string())
-        };
-        let mut types: Vec<String> = args.iter().map(|v| type_of(&v)).collect();
-        if let Some(kwargs) = kwargs.filter(|k| !k.is_empty()) {
-            let pairs: Vec<String> =
-                kwargs.iter().map(|(k, v)| format!("{k}: {}", type_of(&v))).collect();
-            types.push(format!("kwargs = {{ {} }}", pairs.join(", ")));
-        }
-        PyTypeError::new_err(format!(
-            "{}(): incompatible function arguments. The following argument types are \
-             supported:\n    1. {}\n\nInvoked with types: {}",
-            self.row.name(),
-            self.row.signature,
-            types.join(", ")
-        ))
-    }
 }
 
 #[pymethods]
@@ -162,24 +197,26 @@ impl Function {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Some(values) = self.bind(py, args, kwargs) else {
-            return Err(self.misfit(args, kwargs));
-        };
-        let run = || {
-            let mut call = Call { py, values: &values, at: 0 };
-            match self.stream {
-                None => (self.row.body)(&mut call),
-                Some(i) => match StreamArgument::convert(&values[i])?.0 {
-                    Some(stream) => Stream::scope(stream, || (self.row.body)(&mut call)),
+        for (number, form) in self.forms.iter().enumerate() {
+            let Some(values) = form.bind(py, args, kwargs) else { continue };
+            let run = || {
+                let mut call = Call { py, form: number, values: &values, at: 0 };
+                match form.stream {
                     None => (self.row.body)(&mut call),
-                },
+                    Some(i) => match StreamArgument::convert(&values[i])?.0 {
+                        Some(stream) => Stream::scope(stream, || (self.row.body)(&mut call)),
+                        None => (self.row.body)(&mut call),
+                    },
+                }
+            };
+            match run() {
+                Ok(result) => return Ok(result),
+                Err(CallError::Misfit) => {}
+                Err(CallError::Core(error)) => return Err(exception(error)),
+                Err(CallError::Python(error)) => return Err(error),
             }
-        };
-        run().map_err(|error| match error {
-            CallError::Misfit => self.misfit(args, kwargs),
-            CallError::Core(error) => exception(error),
-            CallError::Python(error) => error,
-        })
+        }
+        Err(self.misfit(args, kwargs))
     }
 
     /// As a method of a class: bound to the instance.
@@ -220,6 +257,11 @@ impl Function {
         self.row.signature
     }
 
+    /// Pickled by name, as functions are.
+    fn __reduce__(&self) -> &'static str {
+        self.row.name()
+    }
+
     fn __repr__(&self) -> String {
         format!("<function {}>", self.row.name())
     }
@@ -252,6 +294,8 @@ fn split_parameters(signature: &'static str) -> impl Iterator<Item = &'static st
 /// The arguments of a call, taken in the order of the signature.
 pub(crate) struct Call<'a, 'py> {
     pub(crate) py: Python<'py>,
+    /// Which line of the signature the arguments fit.
+    pub(crate) form: usize,
     values: &'a [Bound<'py, PyAny>],
     at: usize,
 }

@@ -26,8 +26,8 @@ use function::{Function, Row};
 /// The module's content; `anymetal.core` re-exports it.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<array::PyArray>()?;
     module.add_class::<Function>()?;
+    module.add_class::<array::PyArray>()?;
     dtype::register(module)?;
     device::register(module)?;
     add_functions(module, device::FUNCTIONS)?;
@@ -44,7 +44,42 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         add_functions(&fast, family)?;
     }
     fast.add_class::<fast::MetalKernel>()?;
-    module.add_submodule(&fast)
+    module.add_submodule(&fast)?;
+    array::register(module)?;
+    for &(name, function) in ops::ALIASES {
+        module.add(name, module.getattr(function)?)?;
+    }
+    for &(name, families) in ops::SUBMODULES {
+        add_submodule(module, name, families)?;
+    }
+    constants(module)
+}
+
+/// The module's numbers.
+fn constants(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    use std::f64::consts::{E, PI};
+    module.add("pi", PI)?;
+    module.add("e", E)?;
+    module.add("inf", f64::INFINITY)?;
+    module.add("nan", f64::NAN)?;
+    module.add("euler_gamma", 0.577_215_664_901_532_9)?;
+    module.add("newaxis", module.py().None())
+}
+
+/// Adds a module of functions that can be imported by its full name. It is not among the names
+/// that `from _core import *` takes: the package has a Python module for each.
+fn add_submodule(module: &Bound<'_, PyModule>, name: &str, families: &[&[Row]]) -> PyResult<()> {
+    let py = module.py();
+    let full_name = format!("{}.{name}", module.name()?);
+    let submodule = PyModule::new(py, &full_name)?;
+    let names = module.dict();
+    for family in families {
+        for &row in *family {
+            submodule.add(row.name(), Function::new(py, row, &names)?)?;
+        }
+    }
+    module.setattr(name, &submodule)?;
+    py.import("sys")?.getattr("modules")?.set_item(full_name, submodule)
 }
 
 /// Adds a table's functions to a module.

@@ -25,6 +25,14 @@ impl Output for Vec<Array> {
     }
 }
 
+/// A tuple of two.
+impl<'b> Output for (Bound<'b, PyAny>, Bound<'b, PyAny>) {
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        let (a, b) = (self.0.unbind(), self.1.unbind());
+        Ok(PyTuple::new(py, [a, b])?.into_any())
+    }
+}
+
 impl Output for () {
     fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         Ok(py.None().into_bound(py))

@@ -155,6 +155,13 @@ fn apply(op: BinaryOp, a: Operand<'_>, b: Operand<'_>) -> Result<Array> {
                 &[a.dtype(), b.dtype()],
             ));
         }
+        // One bit has no room for shifts.
+        Kind::Bits
+            if promoted == Dtype::Bool
+                && matches!(op, BinaryOp::LeftShift | BinaryOp::RightShift) =>
+        {
+            Dtype::U8
+        }
         Kind::Same | Kind::Float | Kind::Compare | Kind::Bits => promoted,
     };
     if !op.defined(dtype) {

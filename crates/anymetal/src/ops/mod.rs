@@ -1,6 +1,7 @@
 //! Operations on arrays, one file per family; in each, an operation's shape rule, evaluation,
 //! derivatives and mapping stand side by side.
 
+mod along;
 mod binary;
 mod cast;
 mod compare;
@@ -15,6 +16,7 @@ mod shape;
 mod slice;
 mod unary;
 
+pub use along::{put_along_axis, take_along_axis};
 pub use anymetal_kernels::index::ScatterOp;
 pub use binary::{
     Operand, add, arctan2, bitwise_and, bitwise_or, bitwise_xor, divide, equal, floor_divide,

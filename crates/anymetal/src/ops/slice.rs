@@ -6,7 +6,9 @@ use smallvec::SmallVec;
 
 use super::index::{gather_axes, scatter_axes};
 use super::shape::reshaped;
-use super::{ScatterOp, broadcast_to, expand_dims, moveaxis, zeros_like};
+use super::{
+    ScatterOp, add, broadcast_to, expand_dims, maximum, minimum, moveaxis, multiply, zeros_like,
+};
 use crate::array::eval::EvalContext;
 use crate::device::{Inputs, Primitive, Spec};
 use crate::error::{Error, Result, ShapeText};
@@ -88,6 +90,15 @@ impl Array {
     /// # Errors
     /// As [`Array::index`]; a value that does not broadcast.
     pub fn index_update(&self, index: &[Index], value: &Array) -> Result<Array> {
+        self.index_scatter(ScatterOp::Update, index, value)
+    }
+
+    /// [`Array::index_update`] with the value added to what is there, multiplied with it, ..;
+    /// where index arrays repeat a position every value counts.
+    ///
+    /// # Errors
+    /// As [`Array::index_update`].
+    pub fn index_scatter(&self, op: ScatterOp, index: &[Index], value: &Array) -> Result<Array> {
         let plan = Plan::new(self, index)?;
         let value = value.astype(self.dtype())?;
         let target = self.index(index)?;
@@ -98,11 +109,20 @@ impl Array {
         let value = reshaped(&value, &without);
         let window_shape: Shape = plan.window.size.clone();
         if plan.arrays.is_empty() {
-            return updated(self, &reshaped(&value, &window_shape), plan.window);
+            let value = reshaped(&value, &window_shape);
+            let part = || sliced(self, plan.window.clone());
+            let value = match op {
+                ScatterOp::Update => value,
+                ScatterOp::Add => add(&part(), &value)?,
+                ScatterOp::Prod => multiply(&part(), &value)?,
+                ScatterOp::Max => maximum(&part(), &value)?,
+                ScatterOp::Min => minimum(&part(), &value)?,
+            };
+            return updated(self, &value, plan.window);
         }
         let part = reshaped(&sliced(self, plan.window.clone()), &plan.kept);
         let value = plan.unplace(&value)?;
-        let part = scatter_axes(ScatterOp::Update, &part, &plan.arrays, &value, &plan.array_axes)?;
+        let part = scatter_axes(op, &part, &plan.arrays, &value, &plan.array_axes)?;
         updated(self, &reshaped(&part, &window_shape), plan.window)
     }
 }

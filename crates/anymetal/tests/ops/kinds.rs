@@ -56,7 +56,7 @@ fn complex_arithmetic_is_right() {
         assert_near(&run(&x, &y).unwrap(), &expected, name);
     }
     type F1 = (&'static str, fn(&Array) -> Result<Array>, fn(Wide) -> Wide);
-    let unary: [F1; 13] = [
+    let unary: [F1; 27] = [
         ("negative", ops::negative, |a| -a),
         ("square", ops::square, |a| a * a),
         ("sqrt", ops::sqrt, |a| a.sqrt()),
@@ -66,6 +66,20 @@ fn complex_arithmetic_is_right() {
         ("log", ops::log, |a| a.ln()),
         ("sin", ops::sin, |a| a.sin()),
         ("cos", ops::cos, |a| a.cos()),
+        ("log2", ops::log2, |a| a.ln() / std::f64::consts::LN_2),
+        ("log10", ops::log10, |a| a.ln() / std::f64::consts::LN_10),
+        ("log1p", ops::log1p, |a| (a + 1.0).ln()),
+        ("tan", ops::tan, |a| a.tan()),
+        ("sinh", ops::sinh, |a| a.sinh()),
+        ("cosh", ops::cosh, |a| a.cosh()),
+        ("tanh", ops::tanh, |a| a.tanh()),
+        ("arcsin", ops::arcsin, |a| a.asin()),
+        ("arccos", ops::arccos, |a| a.acos()),
+        ("arctan", ops::arctan, |a| a.atan()),
+        ("arcsinh", ops::arcsinh, |a| a.asinh()),
+        ("arccosh", ops::arccosh, |a| a.acosh()),
+        ("arctanh", ops::arctanh, |a| a.atanh()),
+        ("round", ops::round, |a| Wide::new(a.re.round_ties_even(), a.im.round_ties_even())),
         ("abs", ops::abs, |a| a.norm().into()),
         ("sign", ops::sign, |a| a / a.norm()),
         ("conjugate", ops::conjugate, |a| a.conj()),
@@ -83,6 +97,10 @@ fn complex_arithmetic_is_right() {
     let mean = total / 12.0;
     assert_near(&ops::mean(&x, (), false).unwrap(), &[mean], "mean");
     assert!(ops::all(&x, (), false).unwrap().item::<bool>().unwrap());
+    let spread = ops::var(&x, (), false, 0).unwrap();
+    assert_eq!(spread.dtype(), Dtype::F32);
+    let squares: f64 = a.iter().map(|&a| (wide(a) - mean).norm_sqr()).sum();
+    assert_near(&spread, &[(squares / 12.0).into()], "var");
     let dot: Wide = a[..4].iter().zip(&flat[..4]).map(|(&a, &b)| wide(a) * wide(b)).sum();
     let product = ops::matmul(&x, &y.t()).unwrap().index(&[0.into(), 0.into()]).unwrap();
     assert_near(&product, &[dot], "matmul");
@@ -176,6 +194,8 @@ fn bool_tables_are_those_of_mlx() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let shifted = ops::left_shift(&b, &b).unwrap();
+    assert_eq!(shifted.dtype(), Dtype::U8);
     let inverted: Vec<bool> = ops::bitwise_invert(&b).unwrap().to_vec().unwrap();
     assert_eq!(inverted, [true, false, true, false]);
 }

@@ -22,6 +22,8 @@ pub(crate) fn array(value: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Result<Ar
         });
     } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
         return nested(value, dtype);
+    } else if value.is_none() {
+        return Err(CallError::Misfit);
     } else if let Some(array) = foreign_as(value, dtype)? {
         array
     } else {
@@ -145,7 +147,7 @@ impl Leaves {
             }
             self.numbers.push(scalar);
             return Ok(());
-        } else if value.is_instance_of::<PyArray>() || from_foreign(value)?.is_some() {
+        } else if value.is_instance_of::<PyArray>() {
             self.arrays = true;
             return Ok(());
         } else {
@@ -153,6 +155,10 @@ impl Leaves {
             let text = format!("Invalid type {name} received in array initialization.");
             return Err(PyValueError::new_err(text).into());
         };
+        if self.depth == Some(depth) && self.shape.len() == depth {
+            let text = "Initialization encountered extra dimension.";
+            return Err(PyValueError::new_err(text).into());
+        }
         match self.shape.get(depth) {
             None if self.depth.is_none() && self.shape.len() == depth => {
                 self.shape.push(items.len());

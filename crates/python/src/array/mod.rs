@@ -1,18 +1,25 @@
 //! The class `array`.
 
 pub(crate) mod build;
+pub(crate) mod index;
 mod operators;
-mod read;
+mod pickle;
+pub(crate) mod print;
+pub(crate) mod read;
 
 use std::sync::{Mutex, PoisonError};
 
 use anymetal::{Array, Dtype};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::argument::Argument;
 use crate::dtype::PyDtype;
+use crate::error::{CallError, OrRaise};
 use crate::evaluation::evaluate;
+use crate::function::Function;
+use crate::ops;
 use crate::output::shape_tuple;
 
 /// An N-dimensional array object.
@@ -65,11 +72,12 @@ impl PyArray {
     #[pyo3(signature = (val, dtype = None))]
     fn new(val: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let dtype = match dtype {
-            Some(dtype) => Option::<Dtype>::convert(dtype)
-                .map_err(|e| e.or_type_error("a Dtype such as float32 as dtype"))?,
+            Some(dtype) => {
+                Option::<Dtype>::convert(dtype).map_err(|e| misfit(e, val, Some(dtype)))?
+            }
             None => None,
         };
-        let array = build::array(val, dtype).map_err(|e| e.or_type_error("an array-like value"))?;
+        let array = build::array(val, dtype).map_err(|e| misfit(e, val, None))?;
         Ok(PyArray::from(array))
     }
 
@@ -103,9 +111,79 @@ impl PyArray {
         self.array().nbytes()
     }
 
+    /// The axes reversed.
+    #[getter]
+    #[allow(non_snake_case, reason = "MLX's name")]
+    fn T(&self) -> PyArray {
+        self.array().t().into()
+    }
+
+    /// The last two axes exchanged.
+    #[getter]
+    #[allow(non_snake_case, reason = "MLX's name")]
+    fn mT(&self) -> PyResult<PyArray> {
+        let exchanged = ops::shape::matrix_transpose(&self.array());
+        Ok(exchanged.map_err(|e| e.or_type_error("an array"))?.into())
+    }
+
+    /// The real part.
+    #[getter]
+    fn real(&self) -> PyResult<PyArray> {
+        Ok(self.array().real().or_raise()?.into())
+    }
+
+    /// The imaginary part.
+    #[getter]
+    fn imag(&self) -> PyResult<PyArray> {
+        Ok(self.array().imag().or_raise()?.into())
+    }
+
     /// The type of the elements.
     #[getter]
     fn dtype(&self) -> PyDtype {
         PyDtype(self.array().dtype())
     }
+}
+
+/// MLX's text for a constructor call that does not fit.
+fn misfit(error: CallError, val: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyErr {
+    let name = |value: &Bound<'_, PyAny>| {
+        value.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string())
+    };
+    match error {
+        CallError::Misfit => PyTypeError::new_err(format!(
+            "__init__(): incompatible function arguments. The following argument types are \
+             supported:\n    1. __init__(self: array, val: scalar | list | tuple | \
+             DLPackCompatible | array, dtype: Dtype | None = None)\n\nInvoked with types: \
+             anymetal.core.array, {}{}",
+            name(val),
+            dtype.map(|d| format!(", {}", name(d))).unwrap_or_default()
+        )),
+        other => other.or_type_error("an array-like value"),
+    }
+}
+
+/// The classes around `array`, and its methods that are functions of the module too.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<index::ArrayAt>()?;
+    module.add_class::<read::ArrayIterator>()?;
+    module.add_class::<print::PrintOptions>()?;
+    module.add("_PrintOptionsContext", py.get_type::<print::PrintOptionsContext>())?;
+    crate::add_functions(module, print::FUNCTIONS)?;
+    let class = py.get_type::<PyArray>();
+    let names = module.dict();
+    let rows = || ops::FUNCTIONS.iter().flat_map(|family| family.iter().copied());
+    for &name in ops::METHODS {
+        let alias = ops::ALIASES.iter().find(|(other, _)| *other == name);
+        let function = alias.map_or(name, |(_, function)| function);
+        if let Some(row) = rows().find(|row| row.name() == function) {
+            let row = if function == name { row } else { row.renamed(name) };
+            class.setattr(name, Function::new(py, row.method(), &names)?)?;
+        }
+    }
+    for &row in ops::OWN_METHODS.iter().copied().flatten() {
+        class.setattr(row.name(), Function::new(py, row, &names)?)?;
+    }
+    Ok(())
 }

@@ -1,19 +1,19 @@
 //! Operators of `array`.
 #![allow(unsafe_op_in_unsafe_fn, reason = "what PyO3's attribute writes inside a macro of ours")]
 
-use anymetal::ops;
+use anymetal::{Array, ops};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::PyArray;
-use crate::argument::{Argument, Number};
+use crate::argument::{Argument, Number, check_fits};
 use crate::error::{CallError, OrRaise};
 use crate::output::Output;
 
 /// The other operand; anything that is no number or array is MLX's error.
-fn other(value: &Bound<'_, PyAny>, verb: &str) -> PyResult<Number> {
+fn other(array: &Array, value: &Bound<'_, PyAny>, verb: &str) -> PyResult<Number> {
     let refused = || {
         let name = value.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string());
         PyValueError::new_err(format!("Cannot perform {verb} on an mlx.core.array and {name}"))
@@ -21,7 +21,21 @@ fn other(value: &Bound<'_, PyAny>, verb: &str) -> PyResult<Number> {
     if value.is_none() || value.is_instance_of::<PyString>() {
         return Err(refused());
     }
-    Number::convert(value).map_err(|_| refused())
+    let number = Number::convert(value).map_err(|_| refused())?;
+    check_fits(&number, array.dtype()).map_err(|error| error.or_type_error("a number"))?;
+    Ok(number)
+}
+
+/// The other factor of a matrix product, which must be an array.
+fn factor(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Array> {
+    Array::convert(value).map_err(|_| {
+        let kind = value.get_type().name().map_or_else(|_| "?".into(), |n| n.to_string());
+        PyTypeError::new_err(format!(
+            "{name}(): incompatible function arguments. The following argument types are \
+             supported:\n    1. {name}(self, other: array) -> array\n\nInvoked with types: \
+             anymetal.core.array, {kind}"
+        ))
+    })
 }
 
 macro_rules! operators {
@@ -34,37 +48,43 @@ macro_rules! operators {
         impl PyArray {
             $(
                 fn $name(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-                    let value = other(value, $verb)?;
-                    Ok(ops::$function(&self.array(), value.operand()).or_raise()?.into())
+                    let array = self.array();
+                    let value = other(&array, value, $verb)?;
+                    Ok(ops::$function(&array, value.operand()).or_raise()?.into())
                 }
 
                 fn $reflected(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-                    let value = other(value, $verb)?;
-                    Ok(ops::$function(value.operand(), &self.array()).or_raise()?.into())
+                    let array = self.array();
+                    let value = other(&array, value, $verb)?;
+                    Ok(ops::$function(value.operand(), &array).or_raise()?.into())
                 }
 
                 fn $in_place(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                    let value = other(value, concat!("inplace ", $verb))?;
-                    self.set(ops::$function(&self.array(), value.operand()).or_raise()?);
+                    let array = self.array();
+                    let value = other(&array, value, concat!("inplace ", $verb))?;
+                    self.set(ops::$function(&array, value.operand()).or_raise()?);
                     Ok(())
                 }
             )*
             $(
                 fn $plain(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-                    let value = other(value, $verb2)?;
-                    Ok(ops::$function2(&self.array(), value.operand()).or_raise()?.into())
+                    let array = self.array();
+                    let value = other(&array, value, $verb2)?;
+                    Ok(ops::$function2(&array, value.operand()).or_raise()?.into())
                 }
 
                 fn $inplace_only(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-                    let value = other(value, concat!("inplace ", $verb2))?;
-                    self.set(ops::$function2(&self.array(), value.operand()).or_raise()?);
+                    let array = self.array();
+                    let value = other(&array, value, concat!("inplace ", $verb2))?;
+                    self.set(ops::$function2(&array, value.operand()).or_raise()?);
                     Ok(())
                 }
             )*
             $(
                 fn $cname(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-                    let value = other(value, $cverb)?;
-                    Ok(ops::$cfunction(&self.array(), value.operand()).or_raise()?.into())
+                    let array = self.array();
+                    let value = other(&array, value, $cverb)?;
+                    Ok(ops::$cfunction(&array, value.operand()).or_raise()?.into())
                 }
             )*
 
@@ -115,6 +135,7 @@ impl PyArray {
             Err(error) => return Err(error.or_type_error("an array")),
         };
         let array = self.array();
+        check_fits(&value, array.dtype()).map_err(|error| error.or_type_error("a number"))?;
         let result = if negated {
             ops::not_equal(&array, value.operand())
         } else {
@@ -151,28 +172,31 @@ operators! {
 #[pymethods]
 impl PyArray {
     fn __pow__(&self, value: &Bound<'_, PyAny>, _modulo: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        let value = other(value, "power")?;
-        Ok(ops::power(&self.array(), value.operand()).or_raise()?.into())
+        let array = self.array();
+        let value = other(&array, value, "power")?;
+        Ok(ops::power(&array, value.operand()).or_raise()?.into())
     }
 
     fn __rpow__(&self, value: &Bound<'_, PyAny>, _modulo: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        let value = other(value, "power")?;
-        Ok(ops::power(value.operand(), &self.array()).or_raise()?.into())
+        let array = self.array();
+        let value = other(&array, value, "power")?;
+        Ok(ops::power(value.operand(), &array).or_raise()?.into())
     }
 
     fn __ipow__(&self, value: &Bound<'_, PyAny>, _modulo: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = other(value, "inplace power")?;
-        self.set(ops::power(&self.array(), value.operand()).or_raise()?);
+        let array = self.array();
+        let value = other(&array, value, "inplace power")?;
+        self.set(ops::power(&array, value.operand()).or_raise()?);
         Ok(())
     }
 
     fn __matmul__(&self, value: &Bound<'_, PyAny>) -> PyResult<PyArray> {
-        let value = other(value, "matrix multiplication")?.into_array();
+        let value = factor(value, "__matmul__")?;
         Ok(ops::matmul(&self.array(), &value).or_raise()?.into())
     }
 
     fn __imatmul__(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = other(value, "inplace matrix multiplication")?.into_array();
+        let value = factor(value, "__imatmul__")?;
         self.set(ops::matmul(&self.array(), &value).or_raise()?);
         Ok(())
     }

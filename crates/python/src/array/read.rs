@@ -1,19 +1,20 @@
 //! Reading values of `array` in Python: numbers, lists, text.
 
-use anymetal::{Array, ArrayElement, Complex64, Dtype, bf16, f16};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anymetal::{Array, ArrayElement, Complex64, Dtype, bf16, f16, ops};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyComplex, PyList};
+use pyo3::types::{PyBytes, PyComplex, PyList};
 
 use super::PyArray;
 use crate::error::OrRaise;
-use crate::output::Output;
 
 #[pymethods]
 impl PyArray {
     /// The only element as a Python number.
-    fn item<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn item<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let array = self.evaluated(py)?;
         if array.size() != 1 {
             let text = "[convert] Only length-1 arrays can be converted to Python scalars.";
@@ -31,6 +32,20 @@ impl PyArray {
             return self.item(py);
         }
         nest(py, &values, array.shape())
+    }
+
+    /// For a name the class does not have: says whether MLX has it.
+    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
+        let names = py.import("anymetal.core._mlx_names")?.getattr("NAMES")?;
+        let text = if names.get_item("core.array")?.contains(name)? {
+            format!(
+                "MLX's arrays have {name}, and anymetal's do not have it yet (docs/compat.md lists \
+                 what is there)"
+            )
+        } else {
+            format!("'array' object has no attribute '{name}'")
+        };
+        Err(pyo3::exceptions::PyAttributeError::new_err(text))
     }
 
     fn __len__(&self) -> PyResult<usize> {
@@ -59,33 +74,64 @@ impl PyArray {
     }
 
     fn __index__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if !self.array().dtype().is_integer() {
-            return Err(PyTypeError::new_err(
-                "Only integer arrays of size 1 can be used as an index.",
-            ));
+        let array = self.array();
+        if !array.dtype().is_integer() || array.ndim() > 0 {
+            let text = "Only 0-dimensional integer arrays can be converted to an index.";
+            return Err(PyTypeError::new_err(text));
         }
         self.item(py)
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let array = self.evaluated(py)?;
-        Ok(format!("array({array}, dtype={})", array.dtype()))
-    }
-
-    fn __str__(&self, py: Python<'_>) -> PyResult<String> {
-        self.__repr__(py)
-    }
-
     /// Over the first axis.
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn __iter__(&self) -> PyResult<ArrayIterator> {
         let array = self.array();
-        let Some(&n) = array.shape().first() else {
-            return Err(PyTypeError::new_err("iterating over a 0-D array."));
-        };
-        let rows: PyResult<Vec<_>> =
-            (0..n as isize).map(|i| array.index(&[i.into()]).or_raise()?.into_python(py)).collect();
-        Ok(PyList::new(py, rows?)?.try_iter()?.into_any())
+        match array.shape().first() {
+            Some(_) => Ok(ArrayIterator { array, next: AtomicUsize::new(0) }),
+            None => Err(PyTypeError::new_err("iter() 0-dimensional array.")),
+        }
     }
+
+    /// The elements' bytes in row-major order.
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &row_major_bytes(&self.evaluated(py)?)?))
+    }
+}
+
+/// The slices along the first axis of an array.
+#[pyclass(frozen, module = "anymetal.core", name = "ArrayIterator")]
+pub(crate) struct ArrayIterator {
+    array: Array,
+    next: AtomicUsize,
+}
+
+#[pymethods]
+impl ArrayIterator {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self) -> PyResult<Option<PyArray>> {
+        let i = self.next.fetch_add(1, Ordering::Relaxed);
+        match self.array.shape().first() {
+            Some(&n) if i < n => {
+                Ok(Some(self.array.index(&[(i as isize).into()]).or_raise()?.into()))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The bytes of the elements in row-major order.
+pub(super) fn row_major_bytes(array: &Array) -> PyResult<Vec<u8>> {
+    if array.size() == 0 {
+        return Ok(Vec::new());
+    }
+    // Without axes of bytes there is no view of bytes: one is added.
+    let flat = ops::reshape(array, &[-1]).or_raise()?;
+    if array.dtype() == Dtype::Bool {
+        return flat.astype(Dtype::U8).or_raise()?.to_vec().or_raise();
+    }
+    flat.view(Dtype::U8).or_raise()?.to_vec().or_raise()
 }
 
 /// The elements in row-major order as Python numbers.

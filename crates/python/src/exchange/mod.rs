@@ -245,15 +245,4 @@ impl PyArray {
         }
         Ok(result)
     }
-
-    /// The module, for the array API standard.
-    #[pyo3(signature = (*, api_version = None))]
-    fn __array_namespace__<'py>(
-        &self,
-        py: Python<'py>,
-        api_version: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let _ = api_version;
-        Ok(py.import("anymetal.core")?.into_any())
-    }
 }

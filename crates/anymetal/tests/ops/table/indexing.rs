@@ -95,6 +95,51 @@ pub(super) fn indexing() -> Vec<Row> {
                 x.select(axis, &at).reshape(&shape)
             })
         }),
+        row("take_along_axis", |rng| {
+            let (s, index, axis, signed) = lines(rng);
+            let n = s[axis] as f64;
+            let kind = Kind::As(*rng.pick(&[I32, I64, I8]));
+            let inputs = vec![real(rng, &s), Input::new(rng, kind, &index, (-n, n), 0)];
+            let run = move |a: &[Array]| ops::take_along_axis(&a[0], &a[1], Some(signed));
+            case(inputs, run, move |t| {
+                let mut shape = s.clone();
+                shape[axis] = index[axis];
+                let positions = t[1].broadcast(&shape);
+                T::from_fn(&shape, |i| {
+                    let mut from = i.clone();
+                    from[axis] = wrapped(positions.at(&i), s[axis]);
+                    t[0].at(&from)
+                })
+            })
+        }),
+        row("put_along_axis", |rng| {
+            // One position a line: of several writes to one place any may stay.
+            let (s, mut index, axis, signed) = lines(rng);
+            index[axis] = 1;
+            let n = s[axis] as f64;
+            let values = narrower(rng, &index);
+            let positions = Input::new(rng, Kind::As(I32), &index, (-n, n), 0);
+            let inputs = vec![real(rng, &s), real(rng, &values), positions];
+            let run = move |a: &[Array]| ops::put_along_axis(&a[0], &a[2], &a[1], Some(signed));
+            case(inputs, run, move |t| {
+                let mut shape = s.clone();
+                shape[axis] = 1;
+                let (positions, values) = (t[2].broadcast(&shape), t[1].broadcast(&shape));
+                let mut out = t[0].clone();
+                for i in indices(&shape) {
+                    let mut to = i.clone();
+                    to[axis] = wrapped(positions.at(&i), s[axis]);
+                    out.set(&to, values.at(&i));
+                }
+                out
+            })
+        }),
+        index_scatter("index_scatter add", ScatterOp::Add, |old, new| old + new),
+        index_scatter("index_scatter max", ScatterOp::Max, f64::max).rough(),
+        index_scatter("index_scatter min", ScatterOp::Min, f64::min).rough(),
+        index_scatter("index_scatter prod", ScatterOp::Prod, |old, new| old * new)
+            .of(&[F64, F32])
+            .rough(),
         row("gather", |rng| {
             let (s, axes, sizes, index) = addressed(rng);
             let mut inputs = vec![real(rng, &s)];
@@ -117,6 +162,41 @@ pub(super) fn indexing() -> Vec<Row> {
         scatter("scatter min", ScatterOp::Min, f64::min).rough(),
         scatter("scatter prod", ScatterOp::Prod, |old, new| old * new).of(&[F64, F32]).rough(),
     ]
+}
+
+/// A shape without empty axes, a shape of positions along one of them, and that axis.
+fn lines(rng: &mut Rng) -> (Vec<usize>, Vec<usize>, usize, isize) {
+    let s = shape_with(rng, |s| !s.is_empty() && !s.contains(&0));
+    let axis = rng.below(s.len());
+    let mut index: Vec<usize> = s.iter().map(|&n| if rng.one_in(4) { 1 } else { n }).collect();
+    index[axis] = 1 + rng.below(4);
+    let signed = if rng.one_in(2) { axis as isize } else { axis as isize - s.len() as isize };
+    (s, index, axis, signed)
+}
+
+/// Index expressions whose repeated positions all count.
+fn index_scatter(name: &str, op: ScatterOp, meet: fn(f64, f64) -> f64) -> Row {
+    let make = move |rng: &mut Rng| {
+        let s = shape(rng);
+        let entries = expression(rng, &s, false);
+        let index: Vec<Index> = entries.iter().map(to_index).collect();
+        let update = narrower(rng, &meaning(&entries, &s).0);
+        let inputs = vec![real(rng, &s), Input::new(rng, Kind::Real, &update, (-2.0, 2.0), 1)];
+        case(
+            inputs,
+            move |a| a[0].index_scatter(op, &index, &a[1]),
+            move |t| {
+                let (shape, sources) = meaning(&entries, &t[0].shape);
+                let (mut out, value) = (t[0].clone(), t[1].broadcast(&shape));
+                for (at, &new) in sources.iter().zip(&value.data) {
+                    let met = meet(out.at(at), new);
+                    out.set(at, met);
+                }
+                out
+            },
+        )
+    };
+    row(name, make).of(&[F64, F32, I32, I64]).slack(60.0)
 }
 
 fn scatter(name: &str, op: ScatterOp, meet: fn(f64, f64) -> f64) -> Row {
