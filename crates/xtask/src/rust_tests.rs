@@ -7,6 +7,7 @@
 use crate::python::read;
 use crate::step;
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -103,7 +104,8 @@ pub(crate) fn run(binaries: &[Binary], full: bool) -> Result<Totals, String> {
         shards.extend(dealt);
     }
     let count: usize = shards.iter().map(|s| s.tests.len()).sum();
-    println!("== {count} Rust tests, {cores} at a time");
+    let seed = seed();
+    println!("== {count} Rust tests, {cores} at a time, ANYMETAL_TEST_SEED={seed}");
     let (shards, totals) = (Mutex::new(shards), Mutex::new(Totals::default()));
     let (last, over, start) = (AtomicU64::new(0), AtomicBool::new(false), Instant::now());
     let next = || shards.lock().ok()?.pop_front();
@@ -111,7 +113,7 @@ pub(crate) fn run(binaries: &[Binary], full: bool) -> Result<Totals, String> {
         let pulse = scope.spawn(|| step::heartbeat(start, &last, &over));
         let work = || {
             while let Some(shard) = next() {
-                let result = run_shard(&shard, full);
+                let result = run_shard(&shard, full, seed);
                 last.store(start.elapsed().as_millis() as u64, Relaxed);
                 if let Ok(mut totals) = totals.lock() {
                     totals.add(result);
@@ -149,7 +151,13 @@ fn list(binary: &Binary) -> Result<Vec<String>, String> {
     Ok(text.lines().filter_map(|l| l.strip_suffix(": test")).map(str::to_string).collect())
 }
 
-fn run_shard(shard: &Shard, full: bool) -> Totals {
+/// The seed of this run's random tests: given, or another one each time.
+fn seed() -> u64 {
+    let given = std::env::var("ANYMETAL_TEST_SEED").ok().and_then(|s| s.parse().ok());
+    given.unwrap_or_else(|| RandomState::new().hash_one(0) >> 32)
+}
+
+fn run_shard(shard: &Shard, full: bool, seed: u64) -> Totals {
     let mut totals = Totals::default();
     let mut command = Command::new(&shard.binary.executable);
     command.current_dir(&shard.binary.folder).arg("--test-threads=1");
@@ -157,6 +165,7 @@ fn run_shard(shard: &Shard, full: bool) -> Totals {
         command.arg("--exact").args(&shard.tests);
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("ANYMETAL_TEST_SEED", seed.to_string());
     if full {
         command.env("ANYMETAL_TEST_FULL", "1");
     }

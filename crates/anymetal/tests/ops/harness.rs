@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anymetal::device::{fake, with_threads};
+use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result, finfo, jvp, ops, vjp, vmap};
-use anymetal_kernels::simd;
 
+use crate::matrix;
 use crate::oracle::T;
 use crate::rng::{Rng, fresh_seed};
 use crate::table::{Case, Input, Kind, Row, rows};
@@ -46,16 +46,21 @@ fn mapped_derivatives_equal_a_loop() {
 }
 
 /// Runs a check on every row and reports all that fail. `ANYMETAL_TEST_SCALE` multiplies the
-/// number of trials.
+/// number of trials. A full run has as many in every place of the [`matrix`].
 fn each_row(trials: usize, check: impl Fn(&Row, &mut Rng) -> Result<(), String>) {
     let seed = fresh_seed();
     let scale = std::env::var("ANYMETAL_TEST_SCALE").ok().and_then(|s| s.parse().ok());
     let trials = trials * scale.unwrap_or(1);
+    let places = if matrix::full() { matrix::every() } else { Vec::new() };
     let mut failures = Vec::new();
     for row in rows() {
-        for trial in 0..trials {
+        for trial in 0..trials * places.len().max(1) {
             let mut rng = Rng(seed ^ (trial as u64) << 32);
-            let outcome = catch_unwind(AssertUnwindSafe(|| check(&row, &mut rng)));
+            let run = || match places.get(trial / trials) {
+                Some(&place) => matrix::at(place, || check(&row, &mut rng)),
+                None => check(&row, &mut rng),
+            };
+            let outcome = catch_unwind(AssertUnwindSafe(run));
             let fault = match outcome {
                 Ok(Ok(())) => continue,
                 Ok(Err(fault)) => fault,
@@ -79,9 +84,7 @@ fn sometimes_forced<R>(rng: &mut Rng, f: impl FnOnce() -> R) -> R {
     if !rng.one_in(10) {
         return f();
     }
-    let level = *rng.pick(&simd::available());
-    let threads = 1 + rng.below(3);
-    simd::with_level(level, || with_threads(threads, f))
+    matrix::at(*rng.pick(&matrix::every()), f)
 }
 
 fn text(error: anymetal::Error) -> String {

@@ -9,6 +9,8 @@
 mod errors;
 mod harness;
 mod kinds;
+#[path = "../support/matrix.rs"]
+mod matrix;
 mod oracle;
 mod rng;
 mod table;

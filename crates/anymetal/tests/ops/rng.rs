@@ -1,6 +1,8 @@
 //! Seeded numbers for tests.
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
+pub(crate) use crate::matrix::fresh_seed;
+
 /// SplitMix64: small, and every seed is good.
 #[derive(Clone)]
 pub(crate) struct Rng(pub(crate) u64);
@@ -33,14 +35,4 @@ impl Rng {
     pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
-}
-
-/// A seed that differs in every run, and is printed if the test fails; `ANYMETAL_TEST_SEED` sets
-/// it.
-pub(crate) fn fresh_seed() -> u64 {
-    let given = std::env::var("ANYMETAL_TEST_SEED").ok().and_then(|s| s.parse().ok());
-    given.unwrap_or_else(|| {
-        use std::hash::{BuildHasher, RandomState};
-        RandomState::new().hash_one(0)
-    })
 }

@@ -1,5 +1,9 @@
 //! What several test files use: seeded random arrays, devices, comparison.
 
+mod matrix;
+
+use std::panic::Location;
+
 use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result};
 
@@ -32,10 +36,16 @@ impl Random {
     }
 }
 
-/// Runs a check on the CPU and on the fake device.
+/// Runs a check on the CPU and on the fake device, and on the CPU in the places of [`matrix`]
+/// that are drawn for the caller.
+#[track_caller]
 pub fn everywhere(check: impl Fn() -> Result<()>) {
     for device in [Device::cpu(), fake::device()] {
         device.stream().scope(&check).unwrap_or_else(|e| panic!("on {device:?}: {e}"));
+    }
+    let caller = Location::caller();
+    for place in matrix::places((caller.file(), caller.line())) {
+        matrix::at(place, &check).unwrap_or_else(|e| panic!("at {place:?}: {e}"));
     }
 }
 

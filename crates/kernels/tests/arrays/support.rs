@@ -3,6 +3,7 @@
 use anymetal_kernels::{Element, Layout, par, simd};
 
 /// A small generator (xorshift*), so that a seed says everything.
+#[derive(Clone)]
 pub(crate) struct Rng(u64);
 
 impl Rng {
@@ -123,8 +124,8 @@ pub(crate) fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// Runs a seeded check `n` times, each on a random available level and thread count, and names
-/// the seed if it panics.
+/// Runs a seeded check `n` times, each on a random available level and thread count (with
+/// `ANYMETAL_TEST_FULL` on all of them), and names the seed if it panics.
 pub(crate) fn check(n: u64, f: impl Fn(&mut Rng)) {
     struct Name(u64, simd::Level, usize);
     impl Drop for Name {
@@ -135,12 +136,16 @@ pub(crate) fn check(n: u64, f: impl Fn(&mut Rng)) {
         }
     }
     let levels = simd::available();
+    let full = std::env::var_os("ANYMETAL_TEST_FULL").is_some();
     for seed in 0..n {
         let mut rng = Rng::new(seed + 1);
-        let level = levels[rng.below(levels.len())];
-        let threads = [1, 2, 5][rng.below(3)];
-        let _name = Name(seed, level, threads);
-        simd::with_level(level, || par::with_threads(threads, || f(&mut rng)));
+        let drawn = (levels[rng.below(levels.len())], [1, 2, 5][rng.below(3)]);
+        let every = levels.iter().flat_map(|&level| [1, 2, 5].map(|threads| (level, threads)));
+        for (level, threads) in every.filter(|&place| full || place == drawn) {
+            let _name = Name(seed, level, threads);
+            let mut rng = rng.clone();
+            simd::with_level(level, || par::with_threads(threads, || f(&mut rng)));
+        }
     }
 }
 
