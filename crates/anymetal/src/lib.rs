@@ -40,7 +40,7 @@ pub use error::{Category, Error, Result};
 pub use operation::{Jvp, Operation, Vjp};
 pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap};
 
-pub(crate) use anymetal_kernels::data::{Shape, Strides};
+pub(crate) use anymetal_kernels::data::{Shape, Strides, copy_axes};
 
 /// The README's Rust examples, compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "metal-kernels"))]

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::node::{Node, Output, State, view_in};
-use crate::device::{self, Event, Inputs, Primitive, Space, Spec, Stream, View};
+use super::node::{Node, NodeId, Output, State, view_in};
+use crate::device::{self, Buffer, Event, Inputs, Primitive, Space, Spec, Stream, View};
 use crate::error::{Error, Result};
 use crate::{Array, Layout};
 
@@ -139,11 +139,11 @@ fn run_all(roots: &[&Array]) {
 /// Nodes that must run for `roots`, inputs before users.
 fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
     let mut order = Vec::new();
-    let mut seen: FxHashSet<*const Node> = FxHashSet::default();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
     for root in roots {
         if let Some(node) = root.0.pending_node()
-            && seen.insert(Arc::as_ptr(&node))
+            && seen.insert(node.id())
         {
             stack.push((node, 0));
         }
@@ -152,7 +152,7 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
                 Some(input) => {
                     *next += 1;
                     if let Some(node) = input.0.pending_node()
-                        && seen.insert(Arc::as_ptr(&node))
+                        && seen.insert(node.id())
                     {
                         stack.push((node, 0));
                     }
@@ -170,7 +170,9 @@ fn run(node: &Arc<Node>) {
         node.wait();
         return;
     }
-    let result = catch_unwind(AssertUnwindSafe(|| compute(node))).unwrap_or_else(|panic| {
+    let outputs = node.outputs();
+    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &outputs)));
+    let result = result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()
             .map(|s| s.to_string())
@@ -181,20 +183,18 @@ fn run(node: &Arc<Node>) {
     let keep = TRACES.load(Ordering::SeqCst) > 0;
     match result {
         Ok((views, event)) => {
-            for (i, view) in views.into_iter().enumerate() {
-                if let Some(output) = node.output(i) {
-                    let state = match view {
-                        Some(view) => State::Ready {
-                            views: SmallVec::from_iter([view]),
-                            event: event.clone(),
-                        },
-                        None => State::Failed(Arc::new(Error::runtime(
-                            "eval",
-                            format!("{} left output {i} without a value", node.operation.name()),
-                        ))),
-                    };
-                    output.0.settle(state, keep && output.0.traced);
-                }
+            for (i, (view, output)) in views.into_iter().zip(&outputs).enumerate() {
+                let Some(output) = output else { continue };
+                let state = match view {
+                    Some(view) => {
+                        State::Ready { views: SmallVec::from_buf([view]), event: event.clone() }
+                    }
+                    None => State::Failed(Arc::new(Error::runtime(
+                        "eval",
+                        format!("{} left output {i} without a value", node.operation.name()),
+                    ))),
+                };
+                output.0.settle(state, keep && output.0.traced);
             }
         }
         Err(error) => {
@@ -202,11 +202,8 @@ fn run(node: &Arc<Node>) {
                 Error::Failed(error) => error,
                 error => Arc::new(error),
             };
-            for i in 0..node.output_count() {
-                if let Some(output) = node.output(i) {
-                    let keep = keep && output.0.traced;
-                    output.0.settle(State::Failed(error.clone()), keep);
-                }
+            for output in outputs.iter().flatten() {
+                output.0.settle(State::Failed(error.clone()), keep && output.0.traced);
             }
         }
     }
@@ -215,7 +212,8 @@ fn run(node: &Arc<Node>) {
 
 type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
 
-fn compute(node: &Node) -> Result<Computed> {
+/// Runs a node's operation for its outputs, of which somebody holds some.
+fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
     let space = node.stream.device.backend().space();
     let mut inputs = Inputs::new();
     let mut event = None;
@@ -228,16 +226,12 @@ fn compute(node: &Node) -> Result<Computed> {
         // Launches of a back end run in order, so the newest event covers the others.
         event = pending.or(event);
     }
-    let outputs: SmallVec<[Option<Array>; 1]> =
-        (0..node.output_count()).map(|i| node.output(i)).collect();
-    let views = SmallVec::from_elem(None, outputs.len());
+    let mut views = SmallVec::new();
+    outputs.iter().for_each(|_| views.push(None));
     if outputs.iter().all(Option::is_none) {
         return Ok((views, event));
     }
-    let mut specs: SmallVec<[&Spec; 1]> = SmallVec::new();
-    for (i, output) in outputs.iter().enumerate() {
-        specs.extend(output.as_ref().map(|o| o.spec()).or_else(|| node.spec(i)));
-    }
+    let specs = node.specs(outputs);
     let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event };
     node.operation.eval(&mut cx)?;
     let EvalContext { views, event, .. } = cx;
@@ -297,13 +291,13 @@ fn transfer(source: &View, space: Space) -> Result<(View, Option<Event>)> {
 /// What an operation evaluates with: its inputs' values and the means to make its outputs'.
 pub struct EvalContext<'a> {
     inputs: Inputs,
-    specs: SmallVec<[&'a Spec; 1]>,
+    specs: &'a [Spec],
     views: SmallVec<[Option<View>; 1]>,
     stream: Stream,
     event: Option<Event>,
 }
 
-impl EvalContext<'_> {
+impl<'a> EvalContext<'a> {
     /// The stream the node belongs to.
     pub fn stream(&self) -> Stream {
         self.stream
@@ -325,8 +319,8 @@ impl EvalContext<'_> {
     }
 
     /// Shape and dtype of an output.
-    pub fn output(&self, index: usize) -> &Spec {
-        self.specs[index]
+    pub fn output(&self, index: usize) -> &'a Spec {
+        &self.specs[index]
     }
 
     /// Sets an output to a view, usually of an input.
@@ -348,9 +342,11 @@ impl EvalContext<'_> {
     /// # Errors
     /// The back end's.
     pub fn launch_on(&mut self, primitive: &Primitive, inputs: Inputs) -> Result<()> {
-        let specs: SmallVec<[Spec; 1]> = self.specs.iter().map(|&s| s.clone()).collect();
-        let views = self.compute(primitive, inputs, &specs)?;
-        self.views = views.into_iter().map(Some).collect();
+        let specs = self.specs;
+        let buffers = self.start(primitive, inputs, specs)?;
+        for ((view, buffer), spec) in self.views.iter_mut().zip(buffers).zip(specs) {
+            *view = Some(View::contiguous(buffer, spec.dtype, &spec.shape));
+        }
         Ok(())
     }
 
@@ -364,10 +360,19 @@ impl EvalContext<'_> {
         inputs: Inputs,
         outputs: &[Spec],
     ) -> Result<SmallVec<[View; 1]>> {
+        let buffers = self.start(primitive, inputs, outputs)?.into_iter().zip(outputs);
+        Ok(buffers.map(|(b, spec)| View::contiguous(b, spec.dtype, &spec.shape)).collect())
+    }
+
+    fn start(
+        &mut self,
+        primitive: &Primitive,
+        inputs: Inputs,
+        outputs: &[Spec],
+    ) -> Result<SmallVec<[Buffer; 1]>> {
         let launched = self.stream.device.backend().launch(primitive, inputs, outputs)?;
         self.event = launched.event.or(self.event.take());
-        let views = launched.buffers.into_iter().zip(outputs);
-        Ok(views.map(|(b, spec)| View::contiguous(b, spec.dtype, &spec.shape)).collect())
+        Ok(launched.buffers)
     }
 
     /// A view's elements in row-major order without gaps: the view itself if they are so.

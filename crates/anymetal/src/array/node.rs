@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::device::{Event, Space, Spec, Stream, View};
 use crate::error::Error;
-use crate::{Array, Operation};
+use crate::{Array, Operation, copy_axes};
 
 /// Inputs of a node.
 pub(crate) type NodeInputs = SmallVec<[Array; 3]>;
@@ -47,16 +47,19 @@ pub(crate) enum State {
     Abstract,
 }
 
-/// An operation applied to inputs.
-pub(crate) struct Node {
-    pub(crate) operation: Box<dyn Operation>,
+/// An operation applied to inputs. The operation lies in the node: one allocation for both.
+pub(crate) struct Node<O: Operation + ?Sized = dyn Operation> {
     pub(crate) inputs: NodeInputs,
     outputs: SmallVec<[Weak<Output>; 1]>,
     /// Specs of the outputs if there are several: a rule may need those of outputs nobody holds.
     specs: Vec<Spec>,
     pub(crate) stream: Stream,
     claim: AtomicU8,
+    pub(crate) operation: O,
 }
+
+/// A node's address, its identity.
+pub(crate) type NodeId = *const ();
 
 const UNCLAIMED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -64,8 +67,8 @@ const DONE: u8 = 2;
 
 impl Output {
     pub(crate) fn ready(view: View) -> Output {
-        let spec = Spec { shape: view.layout.shape.clone(), dtype: view.dtype };
-        let state = State::Ready { views: SmallVec::from_iter([view]), event: None };
+        let spec = Spec { shape: copy_axes(&view.layout.shape), dtype: view.dtype };
+        let state = State::Ready { views: SmallVec::from_buf([view]), event: None };
         Output { spec, traced: false, slot: Mutex::new(Slot { node: None, state }) }
     }
 
@@ -124,7 +127,7 @@ pub(crate) fn view_in(views: &[View], space: Space) -> Option<&View> {
 
 /// Adds a node to the graph.
 pub(crate) fn record(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
     specs: Vec<Spec>,
     stream: Stream,
@@ -134,7 +137,7 @@ pub(crate) fn record(
         specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced)))).collect();
     let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
     let claim = AtomicU8::new(UNCLAIMED);
-    let node = Arc::new(Node { operation, inputs, outputs, specs, stream, claim });
+    let node: Arc<Node> = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
     for array in &arrays {
         array.0.lock().node = Some(node.clone());
     }
@@ -143,7 +146,7 @@ pub(crate) fn record(
 
 /// [`record`] for one output.
 pub(crate) fn record_one(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
     spec: Spec,
     stream: Stream,
@@ -155,32 +158,47 @@ pub(crate) fn record_one(
 /// A new name for an array, from which a transformation traces.
 pub(crate) fn trace(array: &Array) -> Array {
     let output = Output::pending(array.spec().clone(), true);
-    let identity = Box::new(crate::ops::Identity);
-    record_output(identity, SmallVec::from_iter([array.clone()]), output, Stream::current())
+    let inputs = NodeInputs::from_iter([array.clone()]);
+    record_output(crate::ops::Identity, inputs, output, Stream::current())
 }
 
 fn record_output(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
     output: Output,
     stream: Stream,
 ) -> Array {
     let array = Array(Arc::new(output));
-    let outputs = SmallVec::from_iter([Arc::downgrade(&array.0)]);
-    let claim = AtomicU8::new(UNCLAIMED);
-    let node = Arc::new(Node { operation, inputs, outputs, specs: Vec::new(), stream, claim });
+    let outputs = SmallVec::from_buf([Arc::downgrade(&array.0)]);
+    let (claim, specs) = (AtomicU8::new(UNCLAIMED), Vec::new());
+    let node = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
     array.0.lock().node = Some(node);
     array
 }
 
 impl Node {
-    /// Shape and dtype of an output, if it is known without the output.
-    pub(crate) fn spec(&self, index: usize) -> Option<&Spec> {
-        self.specs.get(index)
+    pub(crate) fn id(self: &Arc<Self>) -> NodeId {
+        Arc::as_ptr(self).cast()
+    }
+
+    /// Shapes and dtypes of the outputs, of which some are held by somebody.
+    pub(crate) fn specs<'a>(&'a self, outputs: &'a [Option<Array>]) -> &'a [Spec] {
+        match outputs {
+            [Some(only)] => std::slice::from_ref(only.spec()),
+            _ => &self.specs,
+        }
     }
 
     pub(crate) fn output_count(&self) -> usize {
         self.outputs.len()
+    }
+
+    /// The outputs that somebody holds.
+    pub(crate) fn outputs(&self) -> SmallVec<[Option<Array>; 1]> {
+        match &self.outputs[..] {
+            [only] => SmallVec::from_buf([only.upgrade().map(Array)]),
+            all => all.iter().map(|o| o.upgrade().map(Array)).collect(),
+        }
     }
 
     /// An output, if somebody holds it.
@@ -221,7 +239,7 @@ impl Node {
     }
 
     fn meeting_point(&self) -> &'static (Mutex<()>, Condvar) {
-        let address = std::ptr::from_ref(self).addr();
+        let address = std::ptr::from_ref(self).cast::<()>().addr();
         &MEETING_POINTS[(address >> 6) % MEETING_POINTS.len()]
     }
 }
@@ -236,7 +254,7 @@ thread_local! {
     static DROPPED: RefCell<Option<Vec<NodeInputs>>> = const { RefCell::new(None) };
 }
 
-impl Drop for Node {
+impl<O: Operation + ?Sized> Drop for Node<O> {
     /// Drops long chains in a loop instead of by recursion.
     fn drop(&mut self) {
         let inputs = std::mem::take(&mut self.inputs);

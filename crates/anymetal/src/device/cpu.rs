@@ -22,8 +22,12 @@ impl Backend for Cpu {
     }
 
     fn launch(&self, primitive: &Primitive, inputs: Inputs, outputs: &[Spec]) -> Result<Launched> {
-        let outs = run(primitive, inputs, outputs)?;
-        Ok(Launched { buffers: outs.into_iter().map(BufferMut::freeze).collect(), event: None })
+        // Here and below loops stand for `collect`, which is slower.
+        let mut buffers = SmallVec::new();
+        for out in run(primitive, inputs, outputs)? {
+            buffers.push(out.freeze());
+        }
+        Ok(Launched { buffers, event: None })
     }
 
     fn upload(&self, host: &Buffer) -> Result<(Buffer, Option<Event>)> {
@@ -82,7 +86,10 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
         }
         _ => {}
     }
-    let mut outs = specs.iter().map(allocate).collect::<Result<Outputs>>()?;
+    let mut outs = Outputs::new();
+    for spec in specs {
+        outs.push(allocate(spec)?);
+    }
     #[cfg(feature = "metal-kernels")]
     if let Primitive::Kernel(launch) = primitive {
         launch.run(&inputs, specs, &mut outs)?;
@@ -91,7 +98,10 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
     if specs.iter().all(|s| s.shape.contains(&0)) {
         return Ok(outs);
     }
-    let x: SmallVec<[Slice<'_>; 4]> = inputs.iter().map(View::slice).collect::<Result<_>>()?;
+    let mut x: SmallVec<[Slice<'_>; 4]> = SmallVec::new();
+    for view in &inputs {
+        x.push(view.slice()?);
+    }
     let l = |i: usize| &inputs[i].layout;
     let out = outs[0].slice_mut(specs[0].dtype);
     match primitive {

@@ -75,7 +75,7 @@ impl fmt::Debug for Custom {
 fn wrap(custom: Custom, primals: &[Array], outputs: &[Array]) -> Vec<Array> {
     let inputs = primals.iter().chain(outputs).cloned().collect();
     let specs = outputs.iter().map(|o| o.spec().clone()).collect();
-    node::record(Box::new(custom), inputs, specs, Stream::current()).into_vec()
+    node::record(custom, inputs, specs, Stream::current()).into_vec()
 }
 
 impl Operation for Custom {

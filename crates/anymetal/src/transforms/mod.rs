@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Array;
-use crate::array::node::{Node, Output};
+use crate::array::node::{Node, NodeId, Output};
 use crate::error::{Error, Result, ShapeText};
 
 pub use custom::CustomFunction;
@@ -45,12 +45,12 @@ pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node
         array.0.node()
     };
     let mut order: Vec<Arc<Node>> = Vec::new();
-    let mut dependent: FxHashSet<*const Node> = FxHashSet::default();
-    let mut seen: FxHashSet<*const Node> = FxHashSet::default();
+    let mut dependent: FxHashSet<NodeId> = FxHashSet::default();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
     for output in outputs {
         if let Some(node) = walkable(output)
-            && seen.insert(Arc::as_ptr(&node))
+            && seen.insert(node.id())
         {
             stack.push((node, 0));
         }
@@ -58,7 +58,7 @@ pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node
             if let Some(input) = node.inputs.get(*next) {
                 *next += 1;
                 if let Some(node) = walkable(input)
-                    && seen.insert(Arc::as_ptr(&node))
+                    && seen.insert(node.id())
                 {
                     stack.push((node, 0));
                 }
@@ -66,12 +66,12 @@ pub(crate) fn nodes_between(leaves: &[Array], outputs: &[Array]) -> Vec<Arc<Node
             }
             let depends = node.inputs.iter().any(|input| {
                 leaf_keys.contains(&key(input))
-                    || walkable(input).is_some_and(|n| dependent.contains(&Arc::as_ptr(&n)))
+                    || walkable(input).is_some_and(|n| dependent.contains(&n.id()))
             });
             if let Some((node, _)) = stack.pop()
                 && depends
             {
-                dependent.insert(Arc::as_ptr(&node));
+                dependent.insert(node.id());
                 order.push(node);
             }
         }
