@@ -55,8 +55,10 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
 pub(crate) fn eval_one(array: &Array) -> Result<()> {
     if let Some(node) = array.0.pending_node() {
         // The usual case of a loop over single operations needs no ordering.
-        if node.inputs.iter().all(|i| i.0.pending_node().is_none()) {
-            run(&node);
+        if node.inputs.iter().all(|i| i.0.is_settled()) {
+            if run(&node) {
+                return Ok(());
+            }
         } else {
             drop(node);
             run_all(&[array]);
@@ -164,11 +166,12 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
     order
 }
 
-/// Runs a node, or waits for the thread that does.
-fn run(node: &Arc<Node>) {
+/// Runs a node, or waits for the thread that does. Whether all outputs that somebody holds have
+/// got complete values here; if not, their slots say what they have.
+fn run(node: &Arc<Node>) -> bool {
     if !node.claim() {
         node.wait();
-        return;
+        return false;
     }
     let outputs = node.outputs();
     let result = catch_unwind(AssertUnwindSafe(|| compute(node, &outputs)));
@@ -181,8 +184,10 @@ fn run(node: &Arc<Node>) {
         Err(Error::runtime("eval", format!("{} panicked: {text}", node.operation.name())))
     });
     let keep = TRACES.load(Ordering::SeqCst) > 0;
+    let mut complete = false;
     match result {
         Ok((views, event)) => {
+            complete = event.is_none() && views.iter().all(Option::is_some);
             for (i, (view, output)) in views.into_iter().zip(&outputs).enumerate() {
                 let Some(output) = output else { continue };
                 let state = match view {
@@ -208,6 +213,7 @@ fn run(node: &Arc<Node>) {
         }
     }
     node.finish();
+    complete
 }
 
 type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
@@ -215,25 +221,22 @@ type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
 /// Runs a node's operation for its outputs, of which somebody holds some.
 fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
     let space = node.stream.device.backend().space();
-    let mut inputs = Inputs::new();
-    let mut event = None;
+    let mut views = SmallVec::new();
+    outputs.iter().for_each(|_| views.push(None));
+    let (inputs, specs) = (Inputs::new(), node.specs(outputs));
+    let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event: None };
     for input in &node.inputs {
         // Nobody but this node holds the input: the operation may reuse its memory. A traced
         // array's graph, and with it this node, may be walked again.
         let last_use = Arc::strong_count(&input.0) == 1 && !input.0.traced;
         let (view, pending) = view_for(&input.0, space, last_use)?;
-        inputs.push(view);
+        cx.inputs.push(view);
         // Launches of a back end run in order, so the newest event covers the others.
-        event = pending.or(event);
+        cx.event = pending.or(cx.event);
     }
-    let mut views = SmallVec::new();
-    outputs.iter().for_each(|_| views.push(None));
-    if outputs.iter().all(Option::is_none) {
-        return Ok((views, event));
+    if outputs.iter().any(Option::is_some) {
+        node.operation.eval(&mut cx)?;
     }
-    let specs = node.specs(outputs);
-    let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event };
-    node.operation.eval(&mut cx)?;
     let EvalContext { views, event, .. } = cx;
     Ok((views, event))
 }

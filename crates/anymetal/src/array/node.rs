@@ -5,7 +5,7 @@
 //! holds are not stored. Evaluation cuts an output from its node, which frees the inputs.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use smallvec::SmallVec;
@@ -22,6 +22,9 @@ pub(crate) struct Output {
     pub(crate) spec: Spec,
     /// Whether it depends on an input of a transformation: its graph is kept while one is active.
     pub(crate) traced: bool,
+    /// Whether the slot's state is past [`State::Pending`], which it never becomes again. Answers
+    /// the usual question about inputs without the lock.
+    settled: AtomicBool,
     slot: Mutex<Slot>,
 }
 
@@ -69,21 +72,25 @@ impl Output {
     pub(crate) fn ready(view: View) -> Output {
         let spec = Spec { shape: copy_axes(&view.layout.shape), dtype: view.dtype };
         let state = State::Ready { views: SmallVec::from_buf([view]), event: None };
-        Output { spec, traced: false, slot: Mutex::new(Slot { node: None, state }) }
+        Output::new(spec, false, Slot { node: None, state })
     }
 
     pub(crate) fn placeholder(spec: Spec) -> Output {
-        let slot = Mutex::new(Slot { node: None, state: State::Abstract });
-        Output { spec, traced: true, slot }
+        Output::new(spec, true, Slot { node: None, state: State::Abstract })
     }
 
     pub(crate) fn failed(spec: Spec, error: Error) -> Output {
-        let slot = Mutex::new(Slot { node: None, state: State::Failed(Arc::new(error)) });
-        Output { spec, traced: false, slot }
+        Output::new(spec, false, Slot { node: None, state: State::Failed(Arc::new(error)) })
     }
 
-    fn pending(spec: Spec, traced: bool) -> Output {
-        Output { spec, traced, slot: Mutex::new(Slot { node: None, state: State::Pending }) }
+    /// An output of `node`, which may be filled in later.
+    fn pending(spec: Spec, traced: bool, node: Option<Arc<Node>>) -> Output {
+        Output::new(spec, traced, Slot { node, state: State::Pending })
+    }
+
+    fn new(spec: Spec, traced: bool, slot: Slot) -> Output {
+        let settled = AtomicBool::new(!matches!(slot.state, State::Pending));
+        Output { spec, traced, settled, slot: Mutex::new(slot) }
     }
 
     /// The slot. Its mutex is only held for moments and never while something runs, so a
@@ -96,8 +103,16 @@ impl Output {
         matches!(self.lock().state, State::Ready { event: None, .. })
     }
 
+    /// Whether nothing needs to run for this output: it has a value, or never will.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// The node that must run for this output, if it has not.
     pub(crate) fn pending_node(&self) -> Option<Arc<Node>> {
+        if self.is_settled() {
+            return None;
+        }
         let slot = self.lock();
         match (&slot.state, &slot.node) {
             (State::Pending, Some(node)) => Some(node.clone()),
@@ -114,6 +129,7 @@ impl Output {
     pub(crate) fn settle(&self, state: State, keep_graph: bool) {
         let mut slot = self.lock();
         slot.state = state;
+        self.settled.store(true, Ordering::Release);
         let node = if keep_graph { None } else { slot.node.take() };
         drop(slot);
         drop(node);
@@ -134,7 +150,7 @@ pub(crate) fn record(
 ) -> SmallVec<[Array; 1]> {
     let traced = inputs.iter().any(|a| a.0.traced);
     let arrays: SmallVec<[Array; 1]> =
-        specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced)))).collect();
+        specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced, None)))).collect();
     let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
     let claim = AtomicU8::new(UNCLAIMED);
     let node: Arc<Node> = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
@@ -152,12 +168,12 @@ pub(crate) fn record_one(
     stream: Stream,
 ) -> Array {
     let traced = inputs.iter().any(|a| a.0.traced);
-    record_output(operation, inputs, Output::pending(spec, traced), stream)
+    record_output(operation, inputs, (spec, traced), stream)
 }
 
 /// A new name for an array, from which a transformation traces.
 pub(crate) fn trace(array: &Array) -> Array {
-    let output = Output::pending(array.spec().clone(), true);
+    let output = (array.spec().clone(), true);
     let inputs = NodeInputs::from_iter([array.clone()]);
     record_output(crate::ops::Identity, inputs, output, Stream::current())
 }
@@ -165,15 +181,16 @@ pub(crate) fn trace(array: &Array) -> Array {
 fn record_output(
     operation: impl Operation,
     inputs: NodeInputs,
-    output: Output,
+    (spec, traced): (Spec, bool),
     stream: Stream,
 ) -> Array {
-    let array = Array(Arc::new(output));
-    let outputs = SmallVec::from_buf([Arc::downgrade(&array.0)]);
-    let (claim, specs) = (AtomicU8::new(UNCLAIMED), Vec::new());
-    let node = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
-    array.0.lock().node = Some(node);
-    array
+    let claim = AtomicU8::new(UNCLAIMED);
+    // The node knows its output and the output its node from the start: no lock to fill one in.
+    Array(Arc::new_cyclic(|output| {
+        let (outputs, specs) = (SmallVec::from_buf([output.clone()]), Vec::new());
+        let node = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
+        Output::pending(spec, traced, Some(node))
+    }))
 }
 
 impl Node {
