@@ -312,6 +312,8 @@ impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
         let count = xs.len();
         let ws = if AFTER == PLAIN { ws } else { &ws[..count] };
         let bs = if AFTER == WEIGHT_BIAS { &bs[..count] } else { bs };
+        // Tried without gain: going backwards, to what the first pass has left in the first-level
+        // cache (one row 4 % less, rows of 4 KB 25 % more: prefetchers like it forward).
         for (i, (x, out)) in xs.iter().zip(outs).enumerate() {
             let x = W::load_pair(l, x);
             let (mut w, mut b) = ([zero; 2], [zero; 2]);
