@@ -229,6 +229,10 @@ fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
         // Nobody but this node holds the input: the operation may reuse its memory. A traced
         // array's graph, and with it this node, may be walked again.
         let last_use = Arc::strong_count(&input.0) == 1 && !input.0.traced;
+        if !last_use && let Some(view) = available_view(&input.0, space) {
+            cx.inputs.push(view);
+            continue;
+        }
         let (view, pending) = view_for(&input.0, space, last_use)?;
         cx.inputs.push(view);
         // Launches of a back end run in order, so the newest event covers the others.
@@ -239,6 +243,14 @@ fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
     }
     let EvalContext { views, event, .. } = cx;
     Ok((views, event))
+}
+
+/// A complete output's view in `space`, if it has one there: the usual case of [`view_for`].
+fn available_view(output: &Output, space: Space) -> Option<View> {
+    match &output.lock().state {
+        State::Ready { views, event: None } => view_in(views, space).cloned(),
+        _ => None,
+    }
 }
 
 /// A computed output's view in `space`, transferred (once) if it is elsewhere, and the event that
