@@ -92,9 +92,15 @@ pub enum Error {
         /// The compiler's report or the launch's findings, with the user's own lines.
         message: String,
     },
-    /// The evaluation was cancelled.
+    /// The evaluation was cancelled. Evaluating again goes on.
     #[error("[eval] Interrupted.")]
     Interrupted,
+    /// The evaluation did not end before its deadline. Evaluating again goes on.
+    #[error("[eval] The deadline passed {during}.")]
+    Timeout {
+        /// What was going on: after which operation, in which kernel and loop.
+        during: String,
+    },
     /// A fault in this library or in an operation defined outside it.
     #[error("[{op}] {message}")]
     Runtime {
@@ -126,6 +132,8 @@ pub enum Category {
     Io,
     /// Cancelled by the user.
     Interrupted,
+    /// Out of time.
+    Timeout,
     /// A custom kernel is wrong.
     Kernel,
 }
@@ -144,6 +152,7 @@ impl Error {
             Error::Io { .. } => Category::Io,
             Error::Kernel { .. } => Category::Kernel,
             Error::Interrupted => Category::Interrupted,
+            Error::Timeout { .. } => Category::Timeout,
             Error::Runtime { .. } => Category::Runtime,
             Error::Failed(inner) => inner.category(),
         }

@@ -25,6 +25,7 @@ mod array;
 pub mod device;
 mod error;
 pub mod fast;
+mod interrupt;
 pub mod io;
 mod operation;
 pub mod ops;
@@ -37,6 +38,7 @@ pub use array::eval::{EvalContext, async_eval, eval};
 pub use array::{Array, ArrayElement};
 pub use device::{Device, Stream};
 pub use error::{Category, Error, Result};
+pub use interrupt::{CancelToken, EvalOptions};
 pub use operation::{Jvp, Operation, Vjp};
 pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap};
 

@@ -303,10 +303,7 @@ mod x86 {
         }
         #[inline(always)]
         fn mul_add(self, a: Self, b: Self) -> Self {
-            on_cpu!([
-                _mm256_fmadd_ps(self[0], a[0], b[0]),
-                _mm256_fmadd_ps(self[1], a[1], b[1]),
-            ])
+            on_cpu!([_mm256_fmadd_ps(self[0], a[0], b[0]), _mm256_fmadd_ps(self[1], a[1], b[1]),])
         }
         #[inline(always)]
         fn sum(self) -> f32 {
@@ -358,7 +355,10 @@ mod x86 {
         }
     }
 
-    pub(super) struct CopyLines<'a, const NT: bool>(pub(super) &'a [Line], pub(super) &'a mut [Line]);
+    pub(super) struct CopyLines<'a, const NT: bool>(
+        pub(super) &'a [Line],
+        pub(super) &'a mut [Line],
+    );
 
     impl<const NT: bool> Lines for CopyLines<'_, NT> {
         type Output = ();

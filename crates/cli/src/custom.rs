@@ -124,6 +124,7 @@ fn msl_name(dtype: Dtype) -> &'static str {
         "f16" => "float16_t",
         "bf16" => "bfloat16_t",
         "f32" => "float",
+        "c64" => "complex64_t",
         other => other,
     }
 }

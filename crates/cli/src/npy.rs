@@ -13,7 +13,7 @@ pub(crate) struct Dtype {
     pub(crate) size: usize,
 }
 
-const DTYPES: [Dtype; 12] = [
+const DTYPES: [Dtype; 13] = [
     Dtype { name: "bool", descr: "|b1", size: 1 },
     Dtype { name: "i8", descr: "|i1", size: 1 },
     Dtype { name: "u8", descr: "|u1", size: 1 },
@@ -26,10 +26,11 @@ const DTYPES: [Dtype; 12] = [
     Dtype { name: "f32", descr: "<f4", size: 4 },
     Dtype { name: "i64", descr: "<i8", size: 8 },
     Dtype { name: "u64", descr: "<u8", size: 8 },
+    Dtype { name: "c64", descr: "<c8", size: 8 },
 ];
 
 /// Other names people use for the types.
-const ALIASES: [(&str, &str); 14] = [
+const ALIASES: [(&str, &str); 23] = [
     ("char", "i8"),
     ("uchar", "u8"),
     ("short", "i16"),
@@ -44,6 +45,15 @@ const ALIASES: [(&str, &str); 14] = [
     ("float32", "f32"),
     ("long", "i64"),
     ("ulong", "u64"),
+    ("int8", "i8"),
+    ("uint8", "u8"),
+    ("int16", "i16"),
+    ("uint16", "u16"),
+    ("int32", "i32"),
+    ("uint32", "u32"),
+    ("int64", "i64"),
+    ("uint64", "u64"),
+    ("complex64", "c64"),
 ];
 
 impl Dtype {
@@ -63,6 +73,10 @@ impl Dtype {
             "f16" => half::f16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
             "bf16" => half::bf16::from_f32(text.parse().with_context(bad)?).to_le_bytes().to_vec(),
             "bool" => vec![u8::from(text.parse::<bool>().with_context(bad)?)],
+            "c64" => {
+                let (real, imaginary) = complex_parts(text).with_context(bad)?;
+                [real.to_le_bytes(), imaginary.to_le_bytes()].concat()
+            }
             _ => {
                 let number: i128 = text.parse().with_context(bad)?;
                 number.to_le_bytes()[..self.size].to_vec()
@@ -84,8 +98,27 @@ impl Dtype {
             "f16" => half::f16::from_bits(bits as u16).to_string(),
             "bf16" => half::bf16::from_bits(bits as u16).to_string(),
             "f32" => f32::from_bits(bits as u32).to_string(),
+            "c64" => {
+                let (real, imaginary) =
+                    (f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32));
+                format!("{real}{imaginary:+}j")
+            }
             _ => bits.to_string(),
         }
+    }
+}
+
+/// Real and imaginary part of a number such as `1.5`, `-2j` or `1.5-2j`.
+fn complex_parts(text: &str) -> Option<(f32, f32)> {
+    let Some(rest) = text.strip_suffix('j') else { return Some((text.parse().ok()?, 0.0)) };
+    // The sign between the parts is the last one that does not belong to an exponent.
+    let signs = rest
+        .char_indices()
+        .skip(1)
+        .filter(|&(at, c)| matches!(c, '+' | '-') && !rest[..at].ends_with(['e', 'E']));
+    match signs.last() {
+        Some((at, _)) => Some((rest[..at].parse().ok()?, rest[at..].parse().ok()?)),
+        None => Some((0.0, rest.parse().ok()?)),
     }
 }
 
@@ -123,6 +156,8 @@ impl Array {
         .context("the .npy header is cut off")?;
         let header = std::str::from_utf8(header).context("the .npy header is not text")?;
         let descr = field(header, "descr")?.trim_matches(['\'', '"']).replace('=', "<");
+        // Raw two-byte items, as extension types such as bfloat16 are written.
+        let descr = if descr == "<V2" { "|V2".into() } else { descr };
         let Some(dtype) = DTYPES.iter().find(|dtype| dtype.descr == descr).copied() else {
             bail!("element type {descr} is not supported; convert to a 32-bit type first");
         };

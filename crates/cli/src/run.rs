@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::custom::{body_program, instantiated};
 use crate::npy::{Array, Dtype};
 use crate::output::{Colour, Format, diagnostics_json, json_value, paint};
-use crate::source::{Compiled, SourceArguments, compile as compile_source};
+use crate::source::{Compiled, Library, SourceArguments};
 
 /// What to run.
 #[derive(clap::Args)]
@@ -108,21 +108,21 @@ fn compile(
     if source.is_ir() {
         return source.compile(format);
     }
-    let (text, options) = source.read()?;
+    let text = source.text()?;
     let is_body = !source.load()?.has_kernel();
     if is_body {
         let header = arguments.header.as_ref().map(std::fs::read_to_string);
         let header = header.transpose().context("reading the header")?.unwrap_or_default();
         let name = arguments.kernel.as_deref().unwrap_or("body");
         let program = body_program(name, &header, &text, &arguments.template, bound)?;
-        return compile_source(&program, options, format);
+        return source.compile_program(&program, Library::Mlx, format);
     }
     if arguments.template.is_empty() {
         return source.compile(format);
     }
     let kernel = arguments.kernel.as_deref().context("--template needs --kernel")?;
     let program = instantiated(&source.name(), text, kernel, &arguments.template)?;
-    compile_source(&program, options, format)
+    source.compile_program(&program, Library::Metal, format)
 }
 
 /// Runs a kernel; false if the program has errors or the launch failed.

@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use anymetal_msl::diagnostic::{FileId, Origin, Report, Severity};
 use anymetal_msl::ir::{self, Module};
 use anymetal_msl::syntax::{Keyword, Options, TokenKind, preprocess};
-use anymetal_msl::{Piece, Session, Source};
+use anymetal_msl::{FunctionConstant, Piece, Session, Source};
 
+use crate::npy::Dtype;
 use crate::output::{Format, diagnostics, diagnostics_json, json_value};
 
 /// Where the source is and how to compile it.
@@ -23,6 +24,60 @@ pub(crate) struct SourceArguments {
     /// Macros to define: NAME or NAME=BODY
     #[arg(short = 'D', value_name = "MACRO")]
     define: Vec<String>,
+    /// The value of a function constant, e.g. 20=true, 21=64:i32 or 22=0.5
+    #[arg(long, value_name = "INDEX=VALUE[:TYPE]", value_parser = function_constant)]
+    function_constant: Vec<(u64, FunctionConstant)>,
+    /// What is declared before the source; by default mlx for MLX-style bodies, metal for whole files
+    #[arg(long, value_enum)]
+    library: Option<Library>,
+}
+
+/// What is declared before a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Library {
+    /// The Metal standard library
+    Metal,
+    /// The Metal standard library, `using namespace metal` and what MLX declares for custom kernels
+    Mlx,
+}
+
+/// The value of a function constant as the command line writes it.
+fn function_constant(text: &str) -> Result<(u64, FunctionConstant), String> {
+    let usage = "function constants are written INDEX=VALUE[:TYPE], e.g. 20=true or 21=64:i32";
+    let (index, rest) = text.split_once('=').ok_or(usage)?;
+    let index = index.trim().parse().map_err(|_| usage)?;
+    let (value, ty) = match rest.rsplit_once(':') {
+        Some((value, ty)) => {
+            (value.trim(), Some(Dtype::from_name(ty.trim()).map_err(|e| e.to_string())?))
+        }
+        None => (rest.trim(), None),
+    };
+    let ty = ty.map(|ty| ty.name);
+    let boolean = match value {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    };
+    let value = match (boolean, ty) {
+        (Some(value), None | Some("bool")) => FunctionConstant::Bool(value),
+        (None, None | Some("f16" | "bf16" | "f32"))
+            if value.parse::<i64>().is_err() || ty.is_some() =>
+        {
+            FunctionConstant::Float(value.parse().map_err(|_| format!("`{value}` is no number"))?)
+        }
+        (None, None | Some("i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32")) => {
+            FunctionConstant::Int(value.parse().map_err(|_| format!("`{value}` is no integer"))?)
+        }
+        (None, Some("u64")) => {
+            let value: u64 = value.parse().map_err(|_| format!("`{value}` is no integer"))?;
+            FunctionConstant::Int(value as i64)
+        }
+        (_, ty) => {
+            let ty = ty.unwrap_or_default();
+            return Err(format!("`{value}` is no value of a function constant of type {ty}"));
+        }
+    };
+    Ok((index, value))
 }
 
 /// A source read into a session of the compiler.
@@ -66,10 +121,9 @@ impl SourceArguments {
 
     /// Reads the file and the headers beside it.
     pub(crate) fn load(&self) -> Result<Loaded> {
-        let (text, options) = self.read()?;
         let mut session = Session::new();
-        let file = session.add_file(&self.file.to_string_lossy(), Origin::Source, text);
-        Ok(Loaded { session, file, options })
+        let file = session.add_file(&self.name(), Origin::Source, self.text()?);
+        Ok(Loaded { session, file, options: self.options()? })
     }
 
     fn options(&self) -> Result<Options> {
@@ -93,18 +147,33 @@ impl SourceArguments {
         self.file.to_string_lossy().into_owned()
     }
 
-    /// The file's text and how its preprocessor is set up.
-    pub(crate) fn read(&self) -> Result<(String, Options)> {
-        Ok((read(&self.file)?, self.options()?))
+    /// The file's text.
+    pub(crate) fn text(&self) -> Result<String> {
+        read(&self.file)
+    }
+
+    /// Compiles a program made of the file and prints its diagnostics; nothing if it has errors.
+    pub(crate) fn compile_program(
+        &self,
+        source: &Source,
+        library: Library,
+        format: Format,
+    ) -> Result<Option<Compiled>> {
+        let options = anymetal_msl::Options {
+            preprocessing: self.options()?,
+            function_constants: self.function_constant.clone(),
+            mlx: self.library.unwrap_or(library) == Library::Mlx,
+            ..Default::default()
+        };
+        compile(source, &options, format)
     }
 
     /// Compiles the file as it is and prints its diagnostics; nothing if it has errors.
     pub(crate) fn compile(&self, format: Format) -> Result<Option<Compiled>> {
         if !self.is_ir() {
-            let (text, options) = self.read()?;
-            let name = self.file.to_string_lossy().into_owned();
-            let piece = Piece { name, origin: Origin::Source, text: text.into() };
-            return compile(&Source { pieces: vec![piece] }, options, format);
+            let piece =
+                Piece { name: self.name(), origin: Origin::Source, text: self.text()?.into() };
+            return self.compile_program(&Source { pieces: vec![piece] }, Library::Metal, format);
         }
         let module =
             ir::parse(&read(&self.file)?).with_context(|| self.file.display().to_string())?;
@@ -113,14 +182,12 @@ impl SourceArguments {
     }
 }
 
-/// Compiles a program and prints its diagnostics; nothing if it has errors.
-pub(crate) fn compile(
+fn compile(
     source: &Source,
-    preprocessing: Options,
+    options: &anymetal_msl::Options,
     format: Format,
 ) -> Result<Option<Compiled>> {
-    let options = anymetal_msl::Options { preprocessing, ..Default::default() };
-    let compilation = anymetal_msl::compile(source, &options);
+    let compilation = anymetal_msl::compile(source, options);
     let session = compilation.session;
     let resolve = |diagnostic| Report::new(diagnostic, &session.map, &session.names);
     let reports: Vec<Report> = compilation.diagnostics.iter().map(resolve).collect();

@@ -98,7 +98,7 @@ pub struct Compilation {
 pub struct KernelInfo {
     /// `host_name`, or the function's name.
     pub name: String,
-    /// Its parameters in order.
+    /// Its parameters in order, without those whose function constant is false.
     pub params: Vec<ParamInfo>,
     /// `max_total_threads_per_threadgroup`
     pub max_threads: Option<u32>,
@@ -217,14 +217,14 @@ fn compile_here(source: &Source, options: &Options) -> Compilation {
             params: kernel
                 .params
                 .iter()
-                .map(|param| ParamInfo {
-                    name: param.name.clone(),
-                    ty: sema.show(param.ty),
-                    role: match param.role {
+                .filter_map(|param| {
+                    let role = match param.role {
                         Role::Buffer(n, ..) => ParamRole::Buffer(n),
                         Role::Threadgroup(n, ..) => ParamRole::Threadgroup(n),
                         Role::Attribute(attribute) => ParamRole::Attribute(attribute),
-                    },
+                        Role::Absent => return None,
+                    };
+                    Some(ParamInfo { name: param.name.clone(), ty: sema.show(param.ty), role })
                 })
                 .collect(),
             max_threads: kernel.max_threads,

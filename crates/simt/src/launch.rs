@@ -1,6 +1,5 @@
 //! What a launch asks for and what it reports, shared by all executors.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anymetal_msl::ir::Span;
@@ -63,20 +62,17 @@ impl Default for Limits {
     }
 }
 
-/// Asks a running launch to stop.
-#[derive(Debug, Default)]
-pub struct CancelToken(AtomicBool);
-
-impl CancelToken {
-    /// Asks to stop; the launch ends soon with [`LaunchError::Cancelled`].
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked to stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+/// How a running launch is asked to stop. It then ends soon with [`LaunchError::Cancelled`].
+///
+/// Both questions are asked again and again, some ten thousand times a second, so they must be
+/// cheap.
+#[derive(Clone, Copy, Default)]
+pub struct Interrupt<'a> {
+    /// Whether to stop; every worker asks.
+    pub stop: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Whether to go on; asked on no thread but the one that runs the launch, also while that one
+    /// waits for others.
+    pub poll: Option<&'a dyn Fn() -> bool>,
 }
 
 /// What kind of access a finding is about.
@@ -209,7 +205,13 @@ pub enum LaunchError {
         /// `step` or `time`.
         limit: &'static str,
     },
-    /// The cancel token was set.
+    /// The time limit passed outside of any loop.
+    #[error("kernel `{kernel}` did not end within the time limit")]
+    TimeLimit {
+        /// The kernel.
+        kernel: String,
+    },
+    /// The launch was asked to stop.
     #[error("the launch was cancelled")]
     Cancelled,
 }

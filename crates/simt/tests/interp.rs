@@ -1,5 +1,7 @@
 //! The interpreter on IR text: control flow, schedules, memory, limits.
 
+use std::cell::Cell;
+
 use anymetal_msl::ir::{parse, verify_canonical};
 use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::*;
@@ -325,14 +327,40 @@ fn endless_loop_is_named() {
     }
     let program = program(&text);
     let mut out = [0; 4];
-    let token = CancelToken::default();
-    token.cancel();
-    let mut launch = Launch::new(&program, vec![Data::Write(&mut out)], [1; 3], [1; 3]);
-    launch.cancel = Some(&token);
-    assert_eq!(launch.run(), Err(LaunchError::Cancelled));
+    for (grid, workers) in [(1, 1), (4, 2)] {
+        let launch = |out| {
+            let mut launch = Launch::new(&program, vec![Data::Write(out)], [grid, 1, 1], [1, 1, 1]);
+            launch.workers = workers;
+            launch
+        };
+        let mut stopped = launch(&mut out);
+        stopped.interrupt.stop = Some(&|| true);
+        assert_eq!(stopped.run(), Err(LaunchError::Cancelled));
+        // The hook is called on this thread only, again and again until it says to stop.
+        let (caller, polls) = (std::thread::current().id(), Cell::new(0));
+        let poll = || {
+            assert_eq!(std::thread::current().id(), caller);
+            polls.set(polls.get() + 1);
+            polls.get() < 3
+        };
+        let mut polled = Launch::new(&program, vec![Data::Write(&mut out)], [grid, 1, 1], [1; 3]);
+        polled.workers = workers;
+        polled.interrupt.poll = Some(&poll);
+        assert_eq!(polled.run(), Err(LaunchError::Cancelled));
+        assert!(polls.get() >= 3);
+    }
     let mut launch = Launch::new(&program, vec![Data::Write(&mut out)], [1; 3], [1; 3]);
     launch.limits.time = Some(std::time::Duration::from_millis(5));
     assert!(matches!(launch.run(), Err(LaunchError::EndlessLoop { limit: "time", .. })));
+}
+
+#[test]
+fn time_ends_kernels_without_loops() {
+    let program = program(&simple(""));
+    let mut launch = Launch::new(&program, vec![Data::Write(&mut [])], [1 << 30; 3], [1; 3]);
+    launch.limits.time = Some(std::time::Duration::from_millis(5));
+    let expected = LaunchError::TimeLimit { kernel: "k".into() };
+    assert_eq!(launch.run(), Err(expected));
 }
 
 #[test]

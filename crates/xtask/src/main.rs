@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
   tidy               check the rules of the house: imports, docs, names, unsafe code, the code map
-  test [--full]      every test: Rust, documentation, parity with MLX; --full adds the whole matrix
+  test [--full]      every test: Rust, documentation, parity with MLX, Python; --full adds the whole matrix
                      of instruction sets and thread counts
   budget [--lines]   lines per crate; clean and incremental build times
   fixtures           regenerate the committed PyTorch fixtures (downloads PyTorch)";

@@ -1,6 +1,8 @@
-//! Python environments for the tests that need real MLX, and for the fixtures.
+//! Python environments: for the tests, which need real MLX, for the tour and for the fixtures;
+//! and the package installed into them.
 
 use crate::step;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +23,25 @@ pub(crate) fn environment(root: &Path, name: &str, requirements: &Path) -> Resul
     step::must("its packages", &mut install)?;
     std::fs::write(&stamp, wanted).map_err(|e| format!("{}: {e}", stamp.display()))?;
     Ok(python)
+}
+
+/// The interpreter of the tests in Python.
+pub(crate) fn tests(root: &Path) -> Result<PathBuf, String> {
+    environment(root, "test-python", &root.join("tests/requirements.txt"))
+}
+
+/// Builds the package as the tests are built and installs it: `pip install .`, but in the
+/// profile and the folder of the tests, with the environment's own maturin.
+pub(crate) fn install(root: &Path, interpreter: &Path) -> Result<(), String> {
+    let mut pip = Command::new(interpreter);
+    pip.current_dir(root).env("MATURIN_PEP517_ARGS", "--profile dev");
+    pip.env("CARGO_TARGET_DIR", target(root));
+    let bin = interpreter.parent().unwrap_or(interpreter).as_os_str().to_owned();
+    let path = [bin, std::env::var_os("PATH").unwrap_or_default()].join(OsStr::new(":"));
+    pip.env("PATH", path);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-build-isolation"]);
+    pip.args(["--no-deps", "--force-reinstall", "."]);
+    step::must("the Python package, installed", &mut pip)
 }
 
 /// Where cargo builds.

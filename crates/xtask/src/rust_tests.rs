@@ -31,16 +31,26 @@ pub(crate) struct Totals {
     pub(crate) times: Vec<(Duration, String)>,
 }
 
-/// What `cargo test --no-run` built: the test binaries, and the parity example.
-pub(crate) fn build(root: &Path) -> Result<(Vec<Binary>, Option<PathBuf>), String> {
+/// What `cargo test --no-run` built.
+#[derive(Default)]
+pub(crate) struct Built {
+    pub(crate) binaries: Vec<Binary>,
+    /// The example `parity`.
+    pub(crate) parity: Option<PathBuf>,
+    /// The `anymetal` command.
+    pub(crate) command: Option<PathBuf>,
+}
+
+/// Builds the test binaries and what tests in other languages drive.
+pub(crate) fn build(root: &Path) -> Result<Built, String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root).args(["test", "--workspace", "--no-run", "--message-format=json"]);
-    let built = step::run("build the tests", &mut cargo, false)?;
-    if !built.success {
+    let outcome = step::run("build the tests", &mut cargo, false)?;
+    if !outcome.success {
         return Err("the tests do not build".into());
     }
-    let (mut binaries, mut parity) = (Vec::new(), None);
-    for line in built.output.lines().filter(|l| l.contains("\"compiler-artifact\"")) {
+    let mut built = Built::default();
+    for line in outcome.output.lines().filter(|l| l.contains("\"compiler-artifact\"")) {
         let Some(executable) = field(line, "executable") else { continue };
         let executable = PathBuf::from(executable);
         let stem = executable.file_stem().map(|s| s.to_string_lossy().into_owned());
@@ -49,12 +59,14 @@ pub(crate) fn build(root: &Path) -> Result<(Vec<Binary>, Option<PathBuf>), Strin
             let manifest = PathBuf::from(field(line, "manifest_path").unwrap_or_default());
             let folder = manifest.parent().unwrap_or(root).to_path_buf();
             let label = stem.rsplit_once('-').map_or(stem.as_str(), |(name, _)| name).to_string();
-            binaries.push(Binary { executable, folder, label });
+            built.binaries.push(Binary { executable, folder, label });
         } else if line.contains("\"kind\":[\"example\"]") && stem == "parity" {
-            parity = Some(executable);
+            built.parity = Some(executable);
+        } else if line.contains("\"kind\":[\"bin\"]") && stem == "anymetal" {
+            built.command = Some(executable);
         }
     }
-    Ok((binaries, parity))
+    Ok(built)
 }
 
 /// The text value of `key` in a line of cargo's JSON.

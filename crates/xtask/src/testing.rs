@@ -2,19 +2,28 @@
 
 use crate::rust_tests::{self, Totals};
 use crate::{python, step};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds and runs all tests; an error if any failed.
 pub(crate) fn run(root: &Path, full: bool) -> Result<(), String> {
-    let parity = root.join("tests/parity");
-    let interpreter = python::environment(root, "test-python", &parity.join("requirements.txt"))?;
-    let (binaries, replay) = rust_tests::build(root)?;
-    let mut totals = rust_tests::run(&binaries, full)?;
+    let interpreter = python::tests(root)?;
+    let built = rust_tests::build(root)?;
+    let mut totals = rust_tests::run(&built.binaries, full)?;
     totals.add(documentation(root)?);
-    match replay {
-        Some(replay) => totals.add(parity_with_mlx(root, &interpreter, &replay, full)?),
-        None => return Err("the example `parity` was not built".into()),
+    python::install(root, &interpreter)?;
+    let suites = [
+        ("parity with MLX", "parity", Some(("ANYMETAL_PARITY", built.parity))),
+        ("kernels of MLX's headers", "mlx_kernels", Some(("ANYMETAL_COMMAND", built.command))),
+        ("the Python package", "python", None),
+    ];
+    for (title, folder, program) in suites {
+        let program = match program {
+            Some((variable, Some(path))) => Some((variable, path)),
+            Some((_, None)) => return Err(format!("what {title} needs was not built")),
+            None => None,
+        };
+        totals.add(python_tests(root, &interpreter, (title, folder), program, full)?);
     }
     println!("== the slowest tests");
     for (time, name) in totals.slowest(20) {
@@ -34,22 +43,25 @@ fn documentation(root: &Path) -> Result<Totals, String> {
     Ok(totals)
 }
 
-fn parity_with_mlx(
+/// Runs the pytest suite of a folder of `tests/`; some find a program in a variable.
+fn python_tests(
     root: &Path,
     interpreter: &Path,
-    replay: &Path,
+    (title, folder): (&str, &str),
+    program: Option<(&str, PathBuf)>,
     full: bool,
 ) -> Result<Totals, String> {
-    let report = python::target(root).join("parity-report.xml");
+    let report = python::target(root).join(format!("{folder}-report.xml"));
     let mut pytest = Command::new(interpreter);
-    pytest.current_dir(root).env("ANYMETAL_PARITY", replay).env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest.current_dir(root).env("PYTHONDONTWRITEBYTECODE", "1");
+    pytest.envs(program);
     pytest.env("ANYMETAL_PARITY_FOLDER", python::target(root).join("parity"));
     if full {
         pytest.env("ANYMETAL_TEST_FULL", "1");
     }
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]);
-    pytest.arg(format!("--junitxml={}", report.display())).arg("tests/parity");
-    let outcome = step::run("parity with MLX", &mut pytest, true)?;
+    pytest.arg(format!("--junitxml={}", report.display())).arg(format!("tests/{folder}"));
+    let outcome = step::run(title, &mut pytest, true)?;
     let mut totals = rust_tests::pytest_counts(&report)?;
     totals.failed += usize::from(!outcome.success && totals.failed == 0);
     Ok(totals)

@@ -1,8 +1,8 @@
 //! Evaluation: order the graph, run each node once, free what is no longer needed.
 //!
 //! Architecture invariants: exactly one thread runs a node and the others wait for it; no lock is
-//! held while a kernel runs; a failure settles the node's outputs and reaches every dependant;
-//! nothing recurses over the graph.
+//! held while a kernel runs; a failure settles the node's outputs and reaches every dependant; an
+//! interruption leaves the node as it was; nothing recurses over the graph.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,16 @@ use smallvec::SmallVec;
 use super::node::{Node, NodeId, Output, State, view_in};
 use crate::device::{self, Buffer, Event, Inputs, Primitive, Space, Spec, Stream, View};
 use crate::error::{Error, Result};
+use crate::interrupt::{self, Limits, Scope};
 use crate::{Array, Layout};
 
 /// Computes the values of arrays, all of them before the first error is returned.
 ///
 /// # Errors
-/// The first failure among them.
+/// The first failure among them; at once, an interruption ([`crate::EvalOptions`]).
 pub fn eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) -> Result<()> {
     let arrays: Vec<&Array> = arrays.into_iter().collect();
-    run_all(&arrays);
+    run_all(&arrays)?;
     arrays.into_iter().try_for_each(wait)
 }
 
@@ -32,6 +33,7 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
     struct Job {
         arrays: Vec<Array>,
         threads: usize,
+        limits: Option<Arc<Limits>>,
     }
     static WORKER: OnceLock<Option<Mutex<mpsc::Sender<Job>>>> = OnceLock::new();
     let worker = WORKER.get_or_init(|| {
@@ -39,13 +41,16 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
         let work = move || {
             for job in receiver {
                 let arrays: Vec<&Array> = job.arrays.iter().collect();
-                device::with_threads(job.threads, || run_all(&arrays));
+                let run = || device::with_threads(job.threads, || run_all(&arrays));
+                // What an interruption leaves pending is computed when it is read.
+                interrupt::in_background(job.limits, || drop(run()));
             }
         };
         let thread = std::thread::Builder::new().name("anymetal-eval".into()).spawn(work);
         thread.is_ok().then_some(Mutex::new(sender))
     });
-    let job = Job { arrays: arrays.into_iter().cloned().collect(), threads: device::threads() };
+    let arrays = arrays.into_iter().cloned().collect();
+    let job = Job { arrays, threads: device::threads(), limits: interrupt::limits() };
     if let Some(sender) = worker {
         // Without a worker the arrays stay lazy and are computed when they are read.
         let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(job);
@@ -56,12 +61,14 @@ pub(crate) fn eval_one(array: &Array) -> Result<()> {
     if let Some(node) = array.0.pending_node() {
         // The usual case of a loop over single operations needs no ordering.
         if node.inputs.iter().all(|i| i.0.is_settled()) {
-            if run(&node) {
+            let scope = interrupt::current();
+            begin(scope.as_deref())?;
+            if run(&node, scope.as_deref())? {
                 return Ok(());
             }
         } else {
             drop(node);
-            run_all(&[array]);
+            run_all(&[array])?;
         }
     }
     wait(array)
@@ -77,7 +84,7 @@ pub(crate) fn host_view(array: &Array) -> Result<View> {
 pub(crate) fn view_on(array: &Array, stream: Stream) -> Result<View> {
     eval_one(array)?;
     let (view, event) = view_for(&array.0, stream.device.backend().space(), false)?;
-    event.map_or(Ok(()), |event| event.wait())?;
+    event.map_or(Ok(Ok(())), |event| interrupt::wait_for(&event))??;
     Ok(view)
 }
 
@@ -114,28 +121,53 @@ fn wait(array: &Array) -> Result<()> {
 }
 
 fn settle_event(output: &Output, event: &Event) -> Result<()> {
-    let result = event.wait();
+    let result = interrupt::wait_for(event)?;
     let mut slot = output.lock();
-    match &result {
+    match result {
         Ok(()) => {
             if let State::Ready { event, .. } = &mut slot.state {
                 *event = None;
             }
+            Ok(())
         }
-        Err(error) => slot.state = State::Failed(Arc::new(error.clone())),
+        Err(error) => {
+            let error = Arc::new(error);
+            slot.state = State::Failed(error.clone());
+            Err(Error::Failed(error))
+        }
     }
-    result
 }
 
 fn lost() -> Error {
     Error::runtime("eval", "the array's value was given away; please report this")
 }
 
-fn run_all(roots: &[&Array]) {
-    // Dropping a node as soon as it has run frees its inputs.
-    for node in order(roots) {
-        run(&node);
+/// Runs everything that `roots` need. The only errors are interruptions; failures are in the
+/// outputs.
+fn run_all(roots: &[&Array]) -> Result<()> {
+    let order = order(roots);
+    let (count, scope) = (order.len(), interrupt::current());
+    let scope = scope.as_deref();
+    if count > 0 {
+        begin(scope)?;
     }
+    // Dropping a node as soon as it has run frees its inputs.
+    for (i, node) in order.into_iter().enumerate() {
+        run(&node, scope)?;
+        if let Some(scope) = scope
+            && i + 1 < count
+        {
+            scope.after(node.work(), || {
+                let name = node.operation.name();
+                format!("after {} of {count} operations, the last one `{name}`", i + 1)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn begin(scope: Option<&Scope>) -> Result<()> {
+    scope.map_or(Ok(()), |scope| scope.look(|| "before the first operation".into()))
 }
 
 /// Nodes that must run for `roots`, inputs before users.
@@ -166,15 +198,24 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
     order
 }
 
-/// Runs a node, or waits for the thread that does. Whether all outputs that somebody holds have
-/// got complete values here; if not, their slots say what they have.
-fn run(node: &Arc<Node>) -> bool {
-    if !node.claim() {
-        node.wait();
-        return false;
+/// Runs a node, or waits for the thread that does. The only errors are interruptions, after which
+/// the node is pending again. `true`: all outputs that somebody holds have got complete values
+/// here; else their slots say what they have.
+fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<bool> {
+    while !node.claim(scope.is_some_and(|scope| scope.background)) {
+        if node.wait(scope)? {
+            return Ok(false);
+        }
     }
     let outputs = node.outputs();
-    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &outputs)));
+    let mut cx = EvalContext {
+        inputs: Inputs::new(),
+        specs: node.specs(&outputs),
+        views: SmallVec::new(),
+        stream: node.stream,
+        event: None,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &outputs, &mut cx)));
     let result = result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()
@@ -183,16 +224,23 @@ fn run(node: &Arc<Node>) -> bool {
             .unwrap_or_default();
         Err(Error::runtime("eval", format!("{} panicked: {text}", node.operation.name())))
     });
+    if let Err(error @ (Error::Interrupted | Error::Timeout { .. })) = &result
+        && put_back(node, &cx.inputs, &cx.event)
+    {
+        node.release();
+        return Err(error.clone());
+    }
+    cx.inputs.clear();
     let keep = TRACES.load(Ordering::SeqCst) > 0;
     let mut complete = false;
     match result {
-        Ok((views, event)) => {
-            complete = event.is_none() && views.iter().all(Option::is_some);
-            for (i, (view, output)) in views.into_iter().zip(&outputs).enumerate() {
+        Ok(()) => {
+            complete = cx.event.is_none() && cx.views.iter().all(Option::is_some);
+            for (i, (view, output)) in cx.views.into_iter().zip(&outputs).enumerate() {
                 let Some(output) = output else { continue };
                 let state = match view {
                     Some(view) => {
-                        State::Ready { views: SmallVec::from_buf([view]), event: event.clone() }
+                        State::Ready { views: SmallVec::from_buf([view]), event: cx.event.clone() }
                     }
                     None => State::Failed(Arc::new(Error::runtime(
                         "eval",
@@ -213,18 +261,29 @@ fn run(node: &Arc<Node>) -> bool {
         }
     }
     node.finish();
-    complete
+    Ok(complete)
 }
 
-type Computed = (SmallVec<[Option<View>; 1]>, Option<Event>);
+/// Gives the inputs of an interrupted node their values back, of which `views` are left. `false`:
+/// the operation has given them away.
+fn put_back(node: &Node, views: &Inputs, event: &Option<Event>) -> bool {
+    // Only this node held an input whose value it took.
+    let taken = |input: &Array| matches!(input.0.lock().state, State::Taken);
+    let lost = node.inputs.iter().skip(views.len()).any(taken);
+    if !lost {
+        for (input, view) in node.inputs.iter().zip(views).filter(|(input, _)| taken(input)) {
+            let views = SmallVec::from_iter([view.clone()]);
+            input.0.lock().state = State::Ready { views, event: event.clone() };
+        }
+    }
+    !lost
+}
 
-/// Runs a node's operation for its outputs, of which somebody holds some.
-fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
+/// Computes a node's outputs, of which somebody holds some. `cx` is left with them, and with what
+/// the operation did not use up of the inputs.
+fn compute(node: &Node, outputs: &[Option<Array>], cx: &mut EvalContext<'_>) -> Result<()> {
     let space = node.stream.device.backend().space();
-    let mut views = SmallVec::new();
-    outputs.iter().for_each(|_| views.push(None));
-    let (inputs, specs) = (Inputs::new(), node.specs(outputs));
-    let mut cx = EvalContext { inputs, specs, views, stream: node.stream, event: None };
+    outputs.iter().for_each(|_| cx.views.push(None));
     for input in &node.inputs {
         // Nobody but this node holds the input: the operation may reuse its memory. A traced
         // array's graph, and with it this node, may be walked again.
@@ -236,13 +295,12 @@ fn compute(node: &Node, outputs: &[Option<Array>]) -> Result<Computed> {
         let (view, pending) = view_for(&input.0, space, last_use)?;
         cx.inputs.push(view);
         // Launches of a back end run in order, so the newest event covers the others.
-        cx.event = pending.or(cx.event);
+        cx.event = pending.or(cx.event.take());
     }
     if outputs.iter().any(Option::is_some) {
-        node.operation.eval(&mut cx)?;
+        node.operation.eval(cx)?;
     }
-    let EvalContext { views, event, .. } = cx;
-    Ok((views, event))
+    Ok(())
 }
 
 /// A complete output's view in `space`, if it has one there: the usual case of [`view_for`].
@@ -326,6 +384,15 @@ impl<'a> EvalContext<'a> {
     /// An input's values.
     pub fn input(&self, index: usize) -> &View {
         &self.inputs[index]
+    }
+
+    /// Whether to go on, for operations that take long: see [`crate::EvalOptions`]. One that
+    /// returns the error with its inputs still here is evaluated again later.
+    ///
+    /// # Errors
+    /// If the evaluation is to stop.
+    pub fn check(&self) -> Result<()> {
+        interrupt::current().map_or(Ok(()), |scope| scope.look(|| "within an operation".into()))
     }
 
     /// Gives the inputs away: a launch may write over those that nobody else holds.

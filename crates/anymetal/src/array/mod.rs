@@ -59,7 +59,8 @@ impl Array {
     ///
     /// # Errors
     /// Whatever the computation met: out of memory, an index out of range. The error sticks to
-    /// this array and everything that depends on it.
+    /// this array and everything that depends on it, unless it is an interruption
+    /// ([`crate::EvalOptions`]).
     pub fn eval(&self) -> Result<()> {
         eval::eval_one(self)
     }

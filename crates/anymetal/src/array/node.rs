@@ -11,7 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use smallvec::SmallVec;
 
 use crate::device::{Event, Space, Spec, Stream, View};
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::interrupt::{self, Scope};
 use crate::{Array, Operation, copy_axes};
 
 /// Inputs of a node.
@@ -66,7 +67,9 @@ pub(crate) type NodeId = *const ();
 
 const UNCLAIMED: u8 = 0;
 const RUNNING: u8 = 1;
-const DONE: u8 = 2;
+/// Running on the thread of [`crate::async_eval`].
+const IN_BACKGROUND: u8 = 2;
+const DONE: u8 = 3;
 
 impl Output {
     pub(crate) fn ready(view: View) -> Output {
@@ -149,8 +152,10 @@ pub(crate) fn record(
     stream: Stream,
 ) -> SmallVec<[Array; 1]> {
     let traced = inputs.iter().any(|a| a.0.traced);
-    let arrays: SmallVec<[Array; 1]> =
-        specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced, None)))).collect();
+    let arrays: SmallVec<[Array; 1]> = specs
+        .iter()
+        .map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced, None))))
+        .collect();
     let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
     let claim = AtomicU8::new(UNCLAIMED);
     let node: Arc<Node> = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
@@ -206,6 +211,12 @@ impl Node {
         }
     }
 
+    /// A measure of how long it runs: elements of the largest input or output.
+    pub(crate) fn work(&self) -> usize {
+        let output = self.outputs.first().and_then(Weak::upgrade).map_or(0, |o| Array(o).size());
+        self.inputs.iter().map(|a| a.size()).fold(output, usize::max)
+    }
+
     pub(crate) fn output_count(&self) -> usize {
         self.outputs.len()
     }
@@ -224,15 +235,25 @@ impl Node {
     }
 
     /// Takes the right to evaluate this node. `false`: another thread has, or had, it.
-    pub(crate) fn claim(&self) -> bool {
+    pub(crate) fn claim(&self, background: bool) -> bool {
+        let claimed = if background { IN_BACKGROUND } else { RUNNING };
         self.claim
-            .compare_exchange(UNCLAIMED, RUNNING, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(UNCLAIMED, claimed, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
 
     /// Ends the evaluation that [`Node::claim`] began, after the outputs are settled.
     pub(crate) fn finish(&self) {
-        self.claim.store(DONE, Ordering::SeqCst);
+        self.leave(DONE);
+    }
+
+    /// Ends the evaluation that [`Node::claim`] began with the outputs still pending.
+    pub(crate) fn release(&self) {
+        self.leave(UNCLAIMED);
+    }
+
+    fn leave(&self, state: u8) {
+        self.claim.store(state, Ordering::SeqCst);
         if WAITERS.load(Ordering::SeqCst) > 0 {
             let (mutex, condvar) = self.meeting_point();
             let _guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
@@ -240,19 +261,54 @@ impl Node {
         }
     }
 
-    /// Returns when another thread has finished this claimed node.
-    pub(crate) fn wait(&self) {
-        if self.claim.load(Ordering::SeqCst) == DONE {
-            return;
+    /// Returns when another thread has finished (`true`) or released this node.
+    ///
+    /// # Errors
+    /// If the scope is stopped meanwhile.
+    pub(crate) fn wait(&self, scope: Option<&Scope>) -> Result<bool> {
+        struct Waiting;
+        impl Drop for Waiting {
+            fn drop(&mut self) {
+                WAITERS.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        let over = || match self.claim.load(Ordering::SeqCst) {
+            DONE => Some(true),
+            UNCLAIMED => Some(false),
+            _ => None,
+        };
+        if let Some(done) = over() {
+            return Ok(done);
         }
         WAITERS.fetch_add(1, Ordering::SeqCst);
+        let _waiting = Waiting;
         let (mutex, condvar) = self.meeting_point();
-        let mut guard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.claim.load(Ordering::SeqCst) != DONE {
-            guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        let lock = || mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = lock();
+        loop {
+            if let Some(done) = over() {
+                return Ok(done);
+            }
+            let Some(scope) = scope else {
+                guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = condvar.wait_timeout(guard, interrupt::PERIOD);
+            let (held, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            guard = held;
+            if timeout.timed_out() {
+                drop(guard);
+                let name = self.operation.name();
+                let looked = scope.look(|| format!("while another thread ran `{name}`"));
+                if let Err(Error::Interrupted) = looked
+                    && self.claim.load(Ordering::SeqCst) == IN_BACKGROUND
+                {
+                    interrupt::stop_background();
+                }
+                looked?;
+                guard = lock();
+            }
         }
-        drop(guard);
-        WAITERS.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn meeting_point(&self) -> &'static (Mutex<()>, Condvar) {

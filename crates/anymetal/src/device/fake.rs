@@ -11,6 +11,7 @@ use super::{
     Backend, Buffer, Completion, Device, Event, Inputs, Launched, Primitive, Space, Spec, View, cpu,
 };
 use crate::error::{Error, Result};
+use crate::interrupt;
 
 /// The fake device. One serves the whole process.
 pub fn device() -> Device {
@@ -46,7 +47,8 @@ impl Fake {
     fn submit(&self, job: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Event> {
         let done = Arc::new(Done::default());
         let signal = done.clone();
-        let job = Box::new(move || signal.set(job()));
+        let limits = interrupt::limits();
+        let job = Box::new(move || signal.set(interrupt::with_limits(limits, job)));
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.send(job).map_err(|_| Error::runtime("fake", "the device's thread has ended"))?;
         Ok(done)
@@ -134,7 +136,7 @@ impl Backend for Fake {
             write(&target, read(&memory).and_then(|b| copied(&b)));
             Ok(())
         })?;
-        event.wait()?;
+        interrupt::wait_for(&event)??;
         read(&result)
     }
 }
@@ -169,5 +171,11 @@ impl Completion for Done {
                 }
             }
         }
+    }
+
+    fn wait_for(&self, limit: Duration) -> Option<Result<()>> {
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(result, limit, |result| result.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 }

@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -88,6 +89,13 @@ pub(crate) fn count(shape: &[usize]) -> Option<usize> {
 pub trait Completion: Send + Sync {
     /// Returns when the launch has finished, with its error if it failed.
     fn wait(&self) -> Result<()>;
+
+    /// As [`wait`](Completion::wait), but returns `None` after about `limit`: waiting can then be
+    /// interrupted. The default waits to the end.
+    fn wait_for(&self, limit: Duration) -> Option<Result<()>> {
+        let _ = limit;
+        Some(self.wait())
+    }
 }
 
 /// A shared [`Completion`].

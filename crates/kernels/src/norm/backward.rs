@@ -242,7 +242,8 @@ fn pair_order<E: LaneElement>(vector: &[f32]) -> Cow<'_, [f32]> {
         return Cow::Borrowed(vector);
     }
     let mut ordered = vector.to_vec();
-    for (to, from) in ordered.as_chunks_mut::<PAIR>().0.iter_mut().zip(vector.as_chunks::<PAIR>().0) {
+    for (to, from) in ordered.as_chunks_mut::<PAIR>().0.iter_mut().zip(vector.as_chunks::<PAIR>().0)
+    {
         for (k, to) in to.iter_mut().enumerate() {
             *to = from[place::<E>(k)];
         }

@@ -1,8 +1,10 @@
 //! Functions and kernels: parameters, and the body around the statements.
 
+use std::rc::Rc;
+
 use crate::diagnostic::codes::sema as codes;
 use crate::ir::{self, Builder, Module, Op, Passing, Type};
-use crate::lower::{Lower, Shared};
+use crate::lower::{Lower, Shared, tail};
 use crate::sema::hir::{FnId, LocalId};
 use crate::sema::types::{Kind, Ty};
 use crate::sema::{Res, Role};
@@ -17,6 +19,10 @@ impl Shared<'_, '_> {
         let Some(body) = func.body.clone() else {
             let message = format!("`{name}` has no body");
             return self.error(codes::NO_DEFINITION, at, message);
+        };
+        let body = match tail::as_loop(self.sema, id, &body) {
+            Some(looped) => Rc::new(looped),
+            None => body,
         };
         let ir_id = self.callee(module, id);
         let ret_ty = ret.map_or(Ty::VOID, |ret| ret.ty);
@@ -98,7 +104,7 @@ impl Shared<'_, '_> {
             let (binding, element, is_ref) = match param.role {
                 Role::Buffer(n, to, is_ref) => (ir::Binding::Buffer(n), to, is_ref),
                 Role::Threadgroup(n, to, is_ref) => (ir::Binding::Threadgroup(n), to, is_ref),
-                Role::Attribute(_) => continue,
+                Role::Attribute(_) | Role::Absent => continue,
             };
             let ty = self.ty(module, element.ty);
             types.push(self.pointer_to(module, element));
@@ -134,6 +140,10 @@ impl Shared<'_, '_> {
             let local_ty = body.locals[n].ty;
             let value = match param.role {
                 Role::Attribute(attribute) => lower.attribute(attribute, local_ty.ty),
+                Role::Absent => {
+                    let ty = lower.ty(local_ty.ty);
+                    lower.zero_value(ty)
+                }
                 Role::Buffer(..) | Role::Threadgroup(..) => match pointers.next() {
                     Some(value) => value,
                     None => continue,

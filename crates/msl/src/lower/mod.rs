@@ -10,6 +10,7 @@ mod expr;
 mod function;
 mod place;
 mod stmt;
+mod tail;
 
 use rustc_hash::FxHashMap;
 

@@ -980,3 +980,14 @@ struct array {
 };
 
 }  // namespace metal
+
+// What compilers of this family know without a header.
+constexpr int __builtin_clz(uint x) { return int(metal::clz(x)); }
+constexpr int __builtin_clzll(ulong x) { return int(metal::clz(x)); }
+constexpr int __builtin_ctz(uint x) { return int(metal::ctz(x)); }
+constexpr int __builtin_ctzll(ulong x) { return int(metal::ctz(x)); }
+constexpr int __builtin_popcount(uint x) { return int(metal::popcount(x)); }
+constexpr int __builtin_popcountll(ulong x) { return int(metal::popcount(x)); }
+
+inline float __metal_frexp(float x, thread int* exponent) { return metal::frexp(x, *exponent); }
+inline float __metal_simd_xor(float x) { return as_type<float>(metal::simd_xor(as_type<uint>(x))); }

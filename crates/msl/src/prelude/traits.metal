@@ -77,6 +77,13 @@ template <typename T, typename... U>
 struct disjunction<T, U...> : conditional_t<bool(T::value), T, disjunction<U...>> {};
 template <typename T>
 struct negation : bool_constant<!bool(T::value)> {};
+// What Metal's own headers call them.
+template <typename... T>
+using _conjunction = conjunction<T...>;
+template <typename... T>
+using _disjunction = disjunction<T...>;
+template <typename T>
+using _negation = negation<T>;
 template <typename... T>
 constexpr constant bool conjunction_v = conjunction<T...>::value;
 template <typename... T>

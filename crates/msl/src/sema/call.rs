@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::Range;
+use crate::diagnostic::{Diagnostic, Range};
 use crate::sema::convert::Arg;
 use crate::sema::deduce::Deduction;
 use crate::sema::hir::{Expr, ExprKind, FnId};
@@ -120,7 +120,7 @@ impl Sema<'_> {
             Some(args) => self.template_args(scope, args)?,
             None => Vec::new(),
         };
-        let object = if is_method { self.this_object(at) } else { None };
+        let object = if is_method { self.enclosing_object(at) } else { None };
         let name = self.path_text(path);
         self.overload(&name, candidates, &explicit, &typed, object, at)
     }
@@ -217,8 +217,20 @@ impl Sema<'_> {
         Some(Expr::value(kind, ty, start(at)))
     }
 
-    /// `*this`, where there is one.
-    pub(super) fn this_object(&mut self, at: Range) -> Option<Expr> {
+    /// What `*this` means here: in a lambda, that of the function around it.
+    pub(super) fn enclosing_object(&mut self, at: Range) -> Option<Expr> {
+        let own = self.own_object(at)?;
+        let Some(class) = self.types.as_class(own.ty.ty) else { return Some(own) };
+        if self.class(class).lambda.is_none() {
+            return Some(own);
+        }
+        let (field, by_ref) = self.class(class).captured_this?;
+        let place = self.field(own, class, field, start(at));
+        if by_ref { self.follow_reference(place).ok() } else { Some(place) }
+    }
+
+    /// The object that a member function was called on; of a lambda's body, the lambda.
+    pub(super) fn own_object(&mut self, at: Range) -> Option<Expr> {
         let (local, ty) = self.fx.this?;
         let span = start(at);
         let pointer = self.types.pointer(ty);
@@ -234,9 +246,13 @@ impl Sema<'_> {
         name: &SegmentName,
         args: &[Arg<'_>],
     ) -> Res<()> {
+        let written = name;
         let SegmentName::Ident(name) = *name else { return Ok(()) };
         for arg in args {
             let Arg::Expr(e) = arg else { continue };
+            if let Some(class) = self.types.as_class(self.types.deref(e.ty).ty) {
+                candidates.extend(self.friends(class, written));
+            }
             let Some(mut scope) = self.associated_scope(e.ty) else { continue };
             loop {
                 if let crate::sema::scope::ScopeKind::Namespace(frame) = self.scope(scope).kind {
@@ -290,9 +306,9 @@ impl Sema<'_> {
         let found = match &segment.name {
             SegmentName::Ident(name) => self.lookup_member(class, *name)?,
             SegmentName::Operator(_) => self.operator_members(class, &segment.name)?,
-            SegmentName::Conversion(_) => {
-                let conversions = self.conversions(class)?;
-                Some(Found::Functions(conversions))
+            SegmentName::Conversion(ty) => {
+                let to = self.type_name(scope, ty)?;
+                return self.named_conversion(class, object, to, at);
             }
             SegmentName::Destructor | SegmentName::Decltype(_) => {
                 return Ok(Expr::value(ExprKind::Void(Box::new(object)), Ty::VOID, start(at)));
@@ -409,7 +425,19 @@ impl Sema<'_> {
         if let Some(class) = self.types.as_class(target.ty) {
             self.complete(class, at)?;
         }
+        let known = decl.spec.flags.is_constexpr
+            && self.fx.unevaluated == 0
+            && !values.is_empty()
+            && self.types.as_scalar(ret.ty).is_some()
+            && values.iter().all(|value| matches!(value.kind, ExprKind::Const(_)));
         let call = ExprKind::Call(id, values);
+        if known {
+            // Computed now, so that a constant function may call itself.
+            let call = Expr::value(call.clone(), ret.ty, span);
+            if let Ok(crate::sema::hir::Value::Bits(bits)) = self.attempt(|s| s.evaluate(&call)) {
+                return Ok(Expr::value(ExprKind::Const(bits), ret.ty, span));
+            }
+        }
         if self.types.is_ref(ret) {
             let pointer = self.types.pointer(target);
             let call = Expr::value(call, pointer, span);
@@ -457,7 +485,8 @@ impl Sema<'_> {
             Some(object) if object.lvalue => self.space_of(object),
             _ => Space::Thread,
         };
-        let is_const = method.decl.sig.quals.is_const || self.class(class).lambda.is_some();
+        let sig = &method.decl.sig;
+        let is_const = sig.quals.is_const || self.class(class).lambda.is_some() && !sig.mutable;
         let is_volatile = method.decl.sig.quals.is_volatile;
         Some(Qt { is_const, is_volatile, space, ..self.class_type(class) })
     }
@@ -503,6 +532,28 @@ impl Sema<'_> {
             values.push(arg);
         }
         Ok(Expr::value(ExprKind::New(id, values), ty.ty, start(at)))
+    }
+
+    /// `object.operator T()`
+    fn named_conversion(&mut self, class: ClassId, object: Expr, to: Qt, at: Range) -> Res<Expr> {
+        let outer = std::mem::replace(&mut self.explicit_allowed, true);
+        let conversions = self.conversions(class);
+        let found = conversions.map(|conversions| {
+            conversions.iter().find_map(|candidate| {
+                let object = object.clone();
+                let called = self.attempt(|s| s.call_conversion(candidate, object, to, at));
+                called.ok().filter(|call| call.ty.ty == to.ty)
+            })
+        });
+        self.explicit_allowed = outer;
+        match found? {
+            Some(call) => Ok(call),
+            None => {
+                let (class, to) = (self.show(object.ty), self.show(to));
+                let message = format!("`{class}` has no conversion to `{to}`");
+                self.err(codes::UNDECLARED, at, message)
+            }
+        }
     }
 
     /// Calls a conversion function.
@@ -552,8 +603,8 @@ impl Sema<'_> {
             Some(args) => self.template_args(scope, args)?,
             None => Vec::new(),
         };
-        let mut found = None;
-        for candidate in functions {
+        let mut found: Vec<FnId> = Vec::new();
+        for candidate in &functions {
             let Candidate::Source(method) = candidate else { continue };
             let (scope, targs) = match own_head(&method.decl) {
                 None if explicit.is_empty() => (method.scope, Vec::new()),
@@ -568,15 +619,114 @@ impl Sema<'_> {
             if self.attempt(|s| s.signature(&method.decl, scope)).is_err() {
                 continue;
             }
-            let id = self.fn_instance(&method, scope, &targs, None)?;
-            if found.is_none() || !matches!(method.decl.body, FunctionBody::None) {
-                found = Some(id);
+            let id = self.fn_instance(method, scope, &targs, None)?;
+            self.add_instance(&mut found, id);
+        }
+        match found[..] {
+            [id] => Ok(TArg::Function(id)),
+            _ => {
+                self.overloads.push((functions, explicit));
+                Ok(TArg::Overloads(self.overloads.len() as u32 - 1))
             }
         }
-        match found {
-            Some(id) => Ok(TArg::Function(id)),
-            None => self.err(codes::NO_OVERLOAD, at, "no function fits as a template argument"),
+    }
+
+    /// Adds an instance to a list in which several declarations of one function count once.
+    fn add_instance(&mut self, found: &mut Vec<FnId>, id: FnId) {
+        let params = |s: &Self, id: FnId| -> Vec<Qt> {
+            s.func(id).sig.params.iter().map(|param| param.ty).collect()
+        };
+        let own = params(self, id);
+        let has_body = |s: &Self, id: FnId| !matches!(s.func(id).decl.body, FunctionBody::None);
+        match found.iter_mut().find(|old| params(self, **old) == own) {
+            Some(old) if has_body(self, id) || !has_body(self, *old) => *old = id,
+            Some(_) => {}
+            None => found.push(id),
         }
+    }
+
+    /// Of the functions of a name, the one whose type is `wanted`: a pointer to a function.
+    pub(super) fn choose_overload(&mut self, set: u32, wanted: Qt, at: Range) -> Res<TArg> {
+        let (functions, explicit) = self.overloads[set as usize].clone();
+        let target = self.types.pointee(wanted.ty).unwrap_or(wanted);
+        let Kind::Function(ret, params) = self.types.kind(target.ty).clone() else {
+            let message = "this names several functions, and nothing here chooses one";
+            return self.err(codes::AMBIGUOUS, at, message);
+        };
+        let args: Vec<Option<Qt>> = params.iter().copied().map(Some).collect();
+        let mut found: Vec<FnId> = Vec::new();
+        let mut reasons: Vec<(Range, String)> = Vec::new();
+        for candidate in functions {
+            let Candidate::Source(method) = candidate else { continue };
+            match self.function_of_type(&method, &explicit, &args, ret, at) {
+                Ok(id) => self.add_instance(&mut found, id),
+                Err(why) => reasons.push((method.decl.span, why)),
+            }
+        }
+        match found[..] {
+            [id] => Ok(TArg::Function(id)),
+            [] => {
+                let message = format!("no function of this name is a `{}`", self.show(wanted));
+                let mut diagnostic = Diagnostic::error(codes::NO_OVERLOAD, at, message);
+                for (span, why) in reasons {
+                    diagnostic = diagnostic.note_at(span, format!("not this one: {why}"));
+                }
+                self.report(diagnostic)
+            }
+            _ => {
+                let message =
+                    format!("several functions of this name are a `{}`", self.show(wanted));
+                self.err(codes::AMBIGUOUS, at, message)
+            }
+        }
+    }
+
+    /// The instance of a function that has exactly these parameters and this result.
+    fn function_of_type(
+        &mut self,
+        method: &Method,
+        explicit: &[TArg],
+        params: &[Option<Qt>],
+        ret: Qt,
+        at: Range,
+    ) -> Result<FnId, String> {
+        let (mut scope, mut targs) = (method.scope, Vec::new());
+        let written = &method.decl.sig.params;
+        if written.len() != params.len() {
+            return Err(format!("it takes {} arguments, not {}", written.len(), params.len()));
+        }
+        if let Some(head) = own_head(&method.decl) {
+            let mut deduction = Deduction::new(Some(&head), method.scope);
+            for (param, arg) in head.params.iter().zip(explicit) {
+                if let Some(name) = param.name {
+                    deduction.fix(name, arg.clone());
+                }
+            }
+            for (param, actual) in written.iter().zip(params) {
+                if let Some(actual) = *actual
+                    && !self.deduce(&mut deduction, &param.spec, &param.declarator.chunks, actual)
+                {
+                    return Err(format!("a parameter is not a `{}`", self.show(actual)));
+                }
+            }
+            let Some(found) = deduction.args(&head, false) else {
+                return Err("its template parameters cannot be deduced".into());
+            };
+            (scope, targs) = self.attempt(|s| s.bind_params(&head, &found, method.scope, at))?;
+        } else if !explicit.is_empty() {
+            return Err("it is no template".into());
+        }
+        let sig = self.attempt(|s| s.signature(&method.decl, scope))?;
+        let same = sig.params.iter().zip(params).all(|(own, wanted)| {
+            wanted.is_none_or(|wanted| own.ty.unqualified() == wanted.unqualified())
+        });
+        if !same {
+            return Err("its parameters differ".into());
+        }
+        if sig.ret.is_some_and(|own| own != ret) {
+            return Err("its result differs".into());
+        }
+        self.attempt(|s| s.fn_instance(method, scope, &targs, None))
     }
 }
 

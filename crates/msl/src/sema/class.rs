@@ -6,11 +6,11 @@ use crate::diagnostic::Range;
 use crate::sema::codes;
 use crate::sema::lookup::{Candidate, Found, Method, VarTemplate};
 use crate::sema::scope::{ScopeId, ScopeKind};
-use crate::sema::types::{ClassId, Kind, Layout, Qt};
+use crate::sema::types::{ClassId, Kind, Layout, Qt, Space};
 use crate::sema::{Res, Sema, TArg, TemplateRef};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
-    ClassDecl, FunctionKind, Item, ItemKind, SegmentName, TypeSpec, VarDecl,
+    ClassDecl, FunctionBody, FunctionKind, Item, ItemKind, SegmentName, TypeSpec, VarDecl,
 };
 
 /// A class of a compilation.
@@ -36,8 +36,12 @@ pub struct Class {
     pub fields: Vec<Field>,
     /// `union`
     pub is_union: bool,
+    /// `__attribute__((packed))`: no padding anywhere.
+    pub is_packed: bool,
     /// A lambda's call operator.
     pub(super) lambda: Option<Method>,
+    /// The field in which a lambda keeps the `*this` around it, and whether by reference.
+    pub(super) captured_this: Option<(u32, bool)>,
     bases_state: State,
     state: State,
 }
@@ -96,11 +100,14 @@ impl Sema<'_> {
         if template.is_some() {
             name = format!("{name}<{}>", self.show_args(args));
         }
+        let is_packed =
+            decl.attrs.iter().any(|attr| matches!(self.text(attr.name), "packed" | "__packed__"));
         let id = self.new_class(name, symbol, outer, Some(decl.clone()));
         let class = &mut self.classes[id.0 as usize];
         class.template = template;
         class.args = args.to_vec();
         class.is_union = decl.is_union;
+        class.is_packed = is_packed;
         self.class_index.insert(key, id);
         Ok(id)
     }
@@ -128,7 +135,9 @@ impl Sema<'_> {
             bases: Vec::new(),
             fields: Vec::new(),
             is_union: false,
+            is_packed: false,
             lambda: None,
+            captured_this: None,
             bases_state: State::New,
             state: State::New,
         });
@@ -149,6 +158,7 @@ impl Sema<'_> {
                 Some(scalar) if scalar.is_int() => crate::sema::consteval::show_int(*bits, scalar),
                 _ => format!("{bits:#x}"),
             },
+            TArg::Overloads(_) => "<functions>".into(),
             TArg::Function(id) => self.fns[id.0 as usize].name.clone(),
             TArg::Template(TemplateRef::Source(id)) => {
                 self.text(self.templates[*id as usize].name).to_string()
@@ -354,7 +364,10 @@ impl Sema<'_> {
         let (mut size, mut align) = (0u64, 1u64);
         let class = &mut self.classes[id.0 as usize];
         for field in &mut class.fields {
-            let Some(own) = self.types.layout(field.ty.ty) else { continue };
+            let Some(mut own) = self.types.layout(field.ty.ty) else { continue };
+            if class.is_packed {
+                own.align = 1;
+            }
             align = align.max(own.align);
             if class.is_union {
                 size = size.max(own.size);
@@ -394,6 +407,7 @@ impl Sema<'_> {
         let mut functions = Vec::new();
         for item in decl.members.iter().flatten() {
             match &item.kind {
+                ItemKind::Function(function) if function.spec.flags.is_friend => {}
                 ItemKind::Function(function) => {
                     let own = &function.name.segments[0].name;
                     if function.kind == FunctionKind::Plain
@@ -528,6 +542,7 @@ impl Sema<'_> {
         if let Some(decl) = self.class(id).decl.clone() {
             for item in decl.members.iter().flatten() {
                 if let ItemKind::Function(function) = &item.kind
+                    && !function.spec.flags.is_friend
                     && wanted(self, function)
                 {
                     methods.push(Candidate::Source(Method {
@@ -553,9 +568,42 @@ impl Sema<'_> {
         Ok(methods)
     }
 
-    /// Constructors.
+    /// Functions that a class defines as friends: found through arguments of the class only.
+    pub(super) fn friends(&self, id: ClassId, name: &SegmentName) -> Vec<Candidate> {
+        let class = self.class(id);
+        let Some(decl) = &class.decl else { return Vec::new() };
+        let mut friends = Vec::new();
+        for item in decl.members.iter().flatten() {
+            if let ItemKind::Function(function) = &item.kind
+                && function.spec.flags.is_friend
+                && matches!(function.body, FunctionBody::Lazy(_))
+                && match (&function.name.last().name, name) {
+                    (SegmentName::Ident(own), SegmentName::Ident(name)) => own == name,
+                    (SegmentName::Operator(own), SegmentName::Operator(name)) => own == name,
+                    _ => false,
+                }
+            {
+                let decl = function.clone();
+                friends.push(Candidate::Source(Method { decl, scope: class.scope, class: None }));
+            }
+        }
+        friends
+    }
+
+    /// Constructors. A value is made in thread memory and then copied, so those for other address
+    /// spaces count only where a class has no others.
     pub(super) fn constructors(&mut self, id: ClassId) -> Res<Vec<Candidate>> {
-        self.methods_where(id, false, &mut |_, f| f.kind == FunctionKind::Constructor)
+        let all = self.methods_where(id, false, &mut |_, f| f.kind == FunctionKind::Constructor)?;
+        let here = |candidate: &Candidate| match candidate {
+            Candidate::Source(method) => {
+                matches!(method.decl.sig.quals.space, None | Some(Space::Thread))
+            }
+            Candidate::Builtin(_) => true,
+        };
+        if !all.iter().any(here) {
+            return Ok(all);
+        }
+        Ok(all.into_iter().filter(here).collect())
     }
 
     /// Conversion functions.

@@ -110,13 +110,15 @@ impl Sema<'_> {
         let Kind::Ref(target, rvalue) = *self.types.kind(to.ty) else {
             return self.implicit_value(e, to).map(|rank| (rank, 0));
         };
+        let target = self.with_element_quals(target);
+        let from = self.with_element_quals(e.ty);
         let added = u8::from(target.is_const && !e.ty.is_const)
             + u8::from(target.is_volatile && !e.ty.is_volatile);
         let related = self.related(e.ty, target);
         if e.lvalue
             && let Some(rank) = related
-            && (target.is_const || !e.ty.is_const)
-            && (target.is_volatile || !e.ty.is_volatile)
+            && keeps_const(from, target)
+            && (target.is_volatile || !from.is_volatile)
             && self.space_of(e) == target.space
         {
             return if rvalue { None } else { Some((rank, added)) };
@@ -136,6 +138,17 @@ impl Sema<'_> {
             return self.implicit_value(e, target).map(|rank| (rank.max(ADJUST), 1));
         }
         None
+    }
+
+    /// An array type with its elements' qualifiers, which are the array's too.
+    fn with_element_quals(&self, mut ty: Qt) -> Qt {
+        let element = self.element_type(ty);
+        ty.is_const |= element.is_const;
+        ty.is_volatile |= element.is_volatile;
+        if ty.space == Space::Thread {
+            ty.space = element.space;
+        }
+        ty
     }
 
     /// The space in which an object is.
@@ -198,10 +211,7 @@ impl Sema<'_> {
     }
 
     fn pointer_rank(&mut self, from: Qt, to: Qt) -> Option<u8> {
-        if from.space != to.space
-            || from.is_const && !to.is_const
-            || from.is_volatile && !to.is_volatile
-        {
+        if from.space != to.space || !keeps_const(from, to) || from.is_volatile && !to.is_volatile {
             return None;
         }
         if to.ty == Ty::VOID && from.ty != Ty::VOID {
@@ -313,8 +323,8 @@ impl Sema<'_> {
             let message = format!("a `{shown}` cannot refer to this `{from}`: {why}");
             return self.err(codes::CONVERSION, at, message);
         };
-        let direct =
-            e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == target.space;
+        let space = self.with_element_quals(target).space;
+        let direct = e.lvalue && self.related(e.ty, target).is_some() && self.space_of(&e) == space;
         let object = if direct {
             self.as_base(e, target, at)?
         } else {
@@ -506,4 +516,10 @@ fn scalar_rank(from: Scalar, to: Scalar) -> u8 {
     } else {
         CONVERT
     }
+}
+
+/// Whether a reference or pointer to `to` promises not to change a `from` that is const. Nothing
+/// in the constant address space can change, with `const` or without.
+fn keeps_const(from: Qt, to: Qt) -> bool {
+    to.is_const || !from.is_const || to.space == Space::Constant
 }

@@ -397,10 +397,12 @@ impl Sema<'_> {
                 },
                 _ => false,
             },
-            (TemplateArg::Value(e), TArg::Value(..) | TArg::Function(_)) => match plain_name(e) {
-                Some(name) => d.bind(name, actual.clone()),
-                None => true,
-            },
+            (TemplateArg::Value(e), TArg::Value(..) | TArg::Function(_) | TArg::Overloads(_)) => {
+                match plain_name(e) {
+                    Some(name) => d.bind(name, actual.clone()),
+                    None => true,
+                }
+            }
             (TemplateArg::Value(e), actual) => match plain_name(e) {
                 Some(name) if d.slot(name).is_some() => d.bind(name, actual.clone()),
                 _ => false,

@@ -29,14 +29,13 @@ impl Sema<'_> {
             }
             Tree::Bool(value) => constant(u64::from(*value), Ty::BOOL),
             Tree::Char(c) => constant(u64::from(*c as u8), Ty::scalar(Scalar::I8)),
-            Tree::Str(_) => self.err(codes::UNSUPPORTED, at, "strings are not supported here"),
+            Tree::Str(text) => Ok(self.string(text, span)),
             Tree::Nullptr => constant(0, Ty::NULLPTR),
             Tree::Path(path) => self.path_expr(scope, path),
-            Tree::This => match self.fx.this {
-                Some((local, ty)) => {
-                    let pointer = self.types.pointer(ty);
-                    let local = Expr::object(ExprKind::Local(local), Qt::plain(pointer), span);
-                    Ok(Expr::value(ExprKind::Load(Box::new(local)), pointer, span))
+            Tree::This => match self.enclosing_object(at) {
+                Some(object) => {
+                    let pointer = self.types.pointer(object.ty.in_space(self.space_of(&object)));
+                    Ok(Expr::value(ExprKind::Address(Box::new(object)), pointer, span))
                 }
                 None => self.err(codes::UNDECLARED, at, "there is no `this` here"),
             },
@@ -210,7 +209,7 @@ impl Sema<'_> {
                 let ty = self.types.pointer(Qt::plain(ty));
                 Ok(Expr::value(ExprKind::Function(id), ty, span))
             }
-            Found::Field(owner, fields) => match self.this_object(at) {
+            Found::Field(owner, fields) => match self.enclosing_object(at) {
                 Some(this) => self.field_path(this, owner, &fields, span),
                 None if self.fx.unevaluated > 0 => {
                     let ty = self.class_type(owner);
@@ -223,7 +222,7 @@ impl Sema<'_> {
                 }
             },
             Found::Capture(class, field, by_ref) => {
-                let Some(this) = self.this_object(at) else {
+                let Some(this) = self.own_object(at) else {
                     return self.err(codes::UNDECLARED, at, "this capture needs its lambda");
                 };
                 let place = self.field(this, class, field, span);
@@ -450,7 +449,7 @@ impl Sema<'_> {
     }
 
     /// The object that a stored reference refers to.
-    fn follow_reference(&mut self, place: Expr) -> Res<Expr> {
+    pub(super) fn follow_reference(&mut self, place: Expr) -> Res<Expr> {
         let span = place.span;
         let pointer = self.load(place);
         match self.types.pointee(pointer.ty.ty) {

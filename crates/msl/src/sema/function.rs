@@ -86,7 +86,7 @@ pub struct Global {
     /// Where it is declared.
     pub span: Span,
     init: Option<Expr>,
-    value: Option<Value>,
+    pub(super) value: Option<Value>,
     state: State,
 }
 
@@ -372,6 +372,11 @@ impl Sema<'_> {
         {
             return Some(special);
         }
+        if let Some(class) = self.func(id).class
+            && let Some(special) = self.special_member(id, class)
+        {
+            return Some(special);
+        }
         let func = self.func(id);
         if !matches!(decl.body, FunctionBody::None) {
             return Some(decl);
@@ -387,17 +392,11 @@ impl Sema<'_> {
         }
         let index = self.index.clone();
         let mut at = Some(self.tops.get(&frame).copied().unwrap_or(frame));
-        let same_name = |other: &SegmentName| match (&name, other) {
-            (SegmentName::Ident(a), SegmentName::Ident(b)) => a == b,
-            (SegmentName::Operator(a), SegmentName::Operator(b)) => a == b,
-            (SegmentName::Conversion(_), SegmentName::Conversion(_)) => true,
-            _ => false,
-        };
         while let Some(frame) = at {
             for item in &index.frame(frame).items {
                 let tree::ItemKind::Function(other) = &item.kind else { continue };
                 if matches!(other.body, FunctionBody::Lazy(_))
-                    && same_name(&other.name.last().name)
+                    && same_name(&name, &other.name.last().name)
                     && other.sig.params.len() == decl.sig.params.len()
                     && other.kind == decl.kind
                     && other.sig.quals == decl.sig.quals
@@ -415,12 +414,12 @@ impl Sema<'_> {
     fn specialisation(&mut self, id: FnId) -> Option<Arc<FunctionDecl>> {
         let func = self.func(id);
         let (decl, args, class) = (func.decl.clone(), func.args.clone(), func.class);
-        let SegmentName::Ident(name) = decl.name.last().name else { return None };
+        let name = &decl.name.last().name;
         let mut others: Vec<Arc<FunctionDecl>> = Vec::new();
         let mut add = |item: &tree::Item| {
             if let tree::ItemKind::Function(other) = &item.kind
                 && other.heads.last().is_some_and(|head| head.params.is_empty())
-                && matches!(other.name.last().name, SegmentName::Ident(own) if own == name)
+                && same_name(name, &other.name.last().name)
                 && matches!(other.body, FunctionBody::Lazy(_))
                 && other.sig.params.len() == decl.sig.params.len()
             {
@@ -431,7 +430,9 @@ impl Sema<'_> {
             if let Some(class) = &self.class(class).decl {
                 class.members.iter().flatten().for_each(&mut add);
             }
-        } else if decl.frame != crate::syntax::index::FrameId::NONE {
+        } else if decl.frame != crate::syntax::index::FrameId::NONE
+            && let SegmentName::Ident(name) = *name
+        {
             let frame = self.tops.get(&decl.frame).copied().unwrap_or(decl.frame);
             let index = self.index.clone();
             for (frame, entry) in index.members(frame, name) {
@@ -921,5 +922,15 @@ pub(super) fn operator_name(op: tree::Operator) -> String {
         tree::Operator::Index => "operator[]".into(),
         tree::Operator::Arrow => "operator->".into(),
         tree::Operator::Comma => "operator,".into(),
+    }
+}
+
+/// Whether two functions may be declarations of one by their names.
+pub(super) fn same_name(a: &SegmentName, b: &SegmentName) -> bool {
+    match (a, b) {
+        (SegmentName::Ident(a), SegmentName::Ident(b)) => a == b,
+        (SegmentName::Operator(a), SegmentName::Operator(b)) => a == b,
+        (SegmentName::Conversion(_), SegmentName::Conversion(_)) => true,
+        _ => false,
     }
 }

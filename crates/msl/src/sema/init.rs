@@ -761,6 +761,30 @@ impl Sema<'_> {
         Ok(self.with_pending(mark, result))
     }
 
+    /// `m *= e` and the like: the object's address is taken once.
+    pub(super) fn matrix_assign(
+        &mut self,
+        scope: ScopeId,
+        op: BinaryOp,
+        left: Expr,
+        right: Expr,
+        at: Range,
+    ) -> Res<Expr> {
+        let (span, ty) = (start(at), left.ty);
+        let mark = self.pending.len();
+        let target = ty.in_space(self.space_of(&left));
+        let pointer = self.types.pointer(target);
+        let address = Expr::value(ExprKind::Address(Box::new(left)), pointer, span);
+        let place = self.shared_temporary(address);
+        let load = self.load(place);
+        let object = Expr::object(ExprKind::Deref(Box::new(load)), ty, span);
+        let old = self.load(object.clone());
+        let value = self.binary_exprs(scope, op, old, right, at)?;
+        let value = self.convert(value, ty.unqualified(), at)?;
+        let kind = ExprKind::Assign(Box::new(object), Box::new(value));
+        Ok(self.with_pending(mark, Expr::object(kind, ty, span)))
+    }
+
     /// `+ - * ==` with matrices.
     pub(super) fn matrix_binary(
         &mut self,

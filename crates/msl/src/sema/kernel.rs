@@ -45,6 +45,8 @@ pub enum Role {
     Threadgroup(u32, Qt, bool),
     /// A value of the thread.
     Attribute(Attribute),
+    /// Nothing, because its function constant is false: a null pointer.
+    Absent,
 }
 
 impl Sema<'_> {
@@ -261,8 +263,7 @@ impl Sema<'_> {
                 &mut next_threadgroup,
             );
             match role {
-                Ok(Some(role)) => params.push(Parameter { name, ty: param.ty, role }),
-                Ok(None) => failed = true,
+                Ok(role) => params.push(Parameter { name, ty: param.ty, role }),
                 Err(_) => failed = true,
             }
         }
@@ -277,9 +278,10 @@ impl Sema<'_> {
         scope: ScopeId,
         next_buffer: &mut u32,
         next_threadgroup: &mut u32,
-    ) -> Res<Option<Role>> {
+    ) -> Res<Role> {
         let at = written.span;
         let mut index = None;
+        let mut present = true;
         for attr in written.attrs.iter().chain(&written.spec.attrs) {
             let text = self.text(attr.name).to_string();
             match text.as_str() {
@@ -289,13 +291,18 @@ impl Sema<'_> {
                         index = Some(bits as u32);
                     }
                 }
+                "function_constant" => {
+                    if let Some(arg) = attr.args.first() {
+                        present = self.constant_scalar(scope, arg)?.0 != 0;
+                    }
+                }
                 "texture" | "sampler" | "stage_in" | "payload" => {
                     let message = format!("parameters with `[[{text}]]` are not supported");
                     return self.err(codes::UNSUPPORTED, attr.span, message);
                 }
                 _ => {
                     if let Some(attribute) = Attribute::from_name(&text) {
-                        return self.attribute_param(attribute, ty, at).map(Some);
+                        return self.attribute_param(attribute, ty, at);
                     }
                 }
             }
@@ -310,13 +317,13 @@ impl Sema<'_> {
                 self.complete_type(to, at)?;
                 let index = index.unwrap_or(*next_buffer);
                 *next_buffer = index + 1;
-                Ok(Some(Role::Buffer(index, to, is_ref)))
+                Ok(if present { Role::Buffer(index, to, is_ref) } else { Role::Absent })
             }
             Some((to, is_ref)) if to.space == Space::Threadgroup => {
                 self.complete_type(to, at)?;
                 let index = index.unwrap_or(*next_threadgroup);
                 *next_threadgroup = index + 1;
-                Ok(Some(Role::Threadgroup(index, to, is_ref)))
+                Ok(if present { Role::Threadgroup(index, to, is_ref) } else { Role::Absent })
             }
             Some((to, _)) => {
                 let message = format!(

@@ -8,32 +8,39 @@ use crate::sema::codes;
 use crate::sema::hir::{Expr, ExprKind};
 use crate::sema::lookup::Method;
 use crate::sema::scope::{Binding, ScopeId, ScopeKind};
-use crate::sema::types::{Kind, Qt};
+use crate::sema::types::{ClassId, Kind, Qt};
 use crate::sema::{Res, Sema, start};
 use crate::syntax::symbol::Symbol;
-use crate::syntax::tree::Lambda;
+use crate::syntax::tree::{self, Lambda};
+
+/// What a lambda captures under a name.
+enum Source<'t> {
+    /// The variable of that name.
+    Variable(Binding),
+    /// The value of an initialiser.
+    Init(&'t tree::Expr),
+}
 
 impl Sema<'_> {
     pub(super) fn lambda(&mut self, scope: ScopeId, lambda: &Arc<Lambda>, at: Range) -> Res<Expr> {
         let span = start(at);
-        let mut wanted: Vec<(Symbol, bool, Binding)> = Vec::new();
+        let mut wanted: Vec<(Symbol, bool, Source<'_>)> = Vec::new();
+        // A default captures `*this` by reference, where there is one.
+        let mut this_by_ref = lambda.default_by_ref.map(|_| true);
         for capture in &lambda.captures {
             let Some(name) = capture.name else {
-                return self.err(
-                    codes::UNSUPPORTED,
-                    capture.span,
-                    "capturing `this` is not supported",
-                );
+                this_by_ref = Some(capture.by_ref);
+                if self.enclosing_object(at).is_none() {
+                    return self.err(codes::UNDECLARED, capture.span, "there is no `this` here");
+                }
+                continue;
             };
-            if capture.init.is_some() {
-                return self.err(
-                    codes::UNSUPPORTED,
-                    capture.span,
-                    "captures with initialisers are not supported",
-                );
+            if let Some(init) = &capture.init {
+                wanted.push((name, capture.by_ref, Source::Init(init)));
+                continue;
             }
             match self.visible_local(scope, name) {
-                Some(binding) => wanted.push((name, capture.by_ref, binding)),
+                Some(binding) => wanted.push((name, capture.by_ref, Source::Variable(binding))),
                 None => {
                     let text = self.text(name).to_string();
                     let message = format!("there is no local `{text}` to capture");
@@ -47,14 +54,36 @@ impl Sema<'_> {
                     continue;
                 }
                 if let Some(binding) = self.visible_local(scope, name) {
-                    wanted.push((name, by_ref, binding));
+                    wanted.push((name, by_ref, Source::Variable(binding)));
                 }
             }
         }
         let class = self.new_class("<lambda>".into(), None, scope, None);
         let class_scope = self.class(class).scope;
         let mut parts = Vec::new();
-        for (name, by_ref, binding) in wanted {
+        if let Some(by_ref) = this_by_ref
+            && let Some(object) = self.enclosing_object(at)
+        {
+            let part = self.capture(class, None, object, by_ref);
+            self.classes[class.0 as usize].captured_this = Some((part.0, by_ref));
+            parts.push(part);
+        }
+        for (name, by_ref, source) in wanted {
+            let binding = match source {
+                Source::Variable(binding) => binding,
+                Source::Init(init) => {
+                    let object = self.expr(scope, init)?;
+                    let object = if by_ref { object } else { self.rvalue(object)? };
+                    if by_ref && !object.lvalue {
+                        let message = "a reference needs an object to refer to";
+                        return self.err(codes::CONVERSION, object.span, message);
+                    }
+                    let part = self.capture(class, Some(name), object, by_ref);
+                    self.bind(class_scope, name, Binding::Capture(class, part.0, by_ref));
+                    parts.push(part);
+                    continue;
+                }
+            };
             // What is known when the program is compiled need not be captured.
             if let Binding::Local(id) = &binding {
                 let local = &self.fx.locals[id.0 as usize];
@@ -69,10 +98,10 @@ impl Sema<'_> {
                     continue;
                 }
             }
-            let path = crate::syntax::tree::Path {
+            let path = tree::Path {
                 global: false,
-                segments: vec![crate::syntax::tree::Segment {
-                    name: crate::syntax::tree::SegmentName::Ident(name),
+                segments: vec![tree::Segment {
+                    name: tree::SegmentName::Ident(name),
                     args: None,
                     span: at,
                 }],
@@ -80,27 +109,9 @@ impl Sema<'_> {
             };
             let found = self.found_binding(binding)?;
             let object = self.found_expr(found, &path)?;
-            let (ty, value) = if by_ref {
-                let target = object.ty.in_space(self.space_of(&object));
-                let ty = Qt::plain(self.types.intern(Kind::Ref(target, false)));
-                let pointer = self.types.pointer(target);
-                (ty, Expr::value(ExprKind::Address(Box::new(object)), pointer, span))
-            } else {
-                let ty = object.ty.unqualified();
-                (ty, self.load(object))
-            };
-            let number = self.class(class).fields.len() as u32;
-            let text = self.text(name).to_string();
-            self.classes[class.0 as usize].fields.push(Field {
-                name: text,
-                symbol: Some(name),
-                ty,
-                offset: 0,
-                init: None,
-                anonymous: false,
-            });
-            parts.push((number, value));
-            self.bind(class_scope, name, Binding::Capture(class, number, by_ref));
+            let part = self.capture(class, Some(name), object, by_ref);
+            self.bind(class_scope, name, Binding::Capture(class, part.0, by_ref));
+            parts.push(part);
         }
         self.lay_out(class);
         // Captures are names of the class's scope; its members are not looked up by name.
@@ -111,6 +122,38 @@ impl Sema<'_> {
             Some(Method { decl, scope: call_scope, class: Some(class) });
         let ty = self.class_type(class);
         Ok(Expr::value(ExprKind::Aggregate(parts), ty.ty, span))
+    }
+
+    /// Adds a field for a captured object; returns its number and value.
+    fn capture(
+        &mut self,
+        class: ClassId,
+        symbol: Option<Symbol>,
+        object: Expr,
+        by_ref: bool,
+    ) -> (u32, Expr) {
+        let (ty, value) = if by_ref {
+            let target = object.ty.in_space(self.space_of(&object));
+            let ty = Qt::plain(self.types.intern(Kind::Ref(target, false)));
+            let pointer = self.types.pointer(target);
+            let span = object.span;
+            (ty, Expr::value(ExprKind::Address(Box::new(object)), pointer, span))
+        } else if object.lvalue {
+            (object.ty.unqualified(), self.load(object))
+        } else {
+            (object.ty.unqualified(), object)
+        };
+        let number = self.class(class).fields.len() as u32;
+        let name = symbol.map_or("this", |symbol| self.text(symbol)).to_string();
+        self.classes[class.0 as usize].fields.push(Field {
+            name,
+            symbol,
+            ty,
+            offset: 0,
+            init: None,
+            anonymous: false,
+        });
+        (number, value)
     }
 
     /// The local variable, or capture of one, that a name stands for.

@@ -152,6 +152,7 @@ impl Sema<'_> {
             TArg::Type(qt) => Found::Type(qt),
             TArg::Value(bits, ty) => Found::Constant(Value::Bits(bits), Qt::plain(ty)),
             TArg::Function(id) => Found::Function(id),
+            TArg::Overloads(set) => Found::Functions(self.overloads[set as usize].0.clone()),
             TArg::Template(template) => Found::Template(template),
             TArg::Pack(args) => Found::Pack(args.into_iter().map(Binding::Arg).collect()),
         }
@@ -495,6 +496,13 @@ impl Sema<'_> {
             }
         };
         let span: Range = segment.span;
+        if let Some(what) = unsupported_name(&name) {
+            return self.err(
+                codes::UNSUPPORTED,
+                span,
+                format!("{what} are not supported: `{name}`"),
+            );
+        }
         let mut message = format!("`{name}` is not declared");
         if at > 0
             && let SegmentName::Ident(outer) = &path.segments[at - 1].name
@@ -612,6 +620,27 @@ impl Sema<'_> {
     pub(super) fn address<T>(shared: &Arc<T>) -> usize {
         Arc::as_ptr(shared) as usize
     }
+}
+
+/// What a name of Metal that anymetal does not know belongs to.
+fn unsupported_name(name: &str) -> Option<&'static str> {
+    let is_texture = name.starts_with("texture") || name.starts_with("depth");
+    Some(match name {
+        "texture_buffer" | "sampler" | "texture1d" | "texture1d_array" => "textures",
+        _ if is_texture && name[5..].contains(|c: char| c.is_ascii_digit()) => "textures",
+        "texturecube" | "texturecube_array" | "depthcube" | "depthcube_array" => "textures",
+        "visible_function_table" | "intersection_function_table" => "function tables",
+        "intersector" | "ray" | "acceleration_structure" | "instance_acceleration_structure" => {
+            "ray tracing functions"
+        }
+        "imageblock" => "image blocks",
+        "command_buffer" | "render_command" | "compute_command" => "indirect commands",
+        "mesh" | "mesh_grid_properties" | "interpolant" => "graphics types",
+        "tensor" | "dextents" | "extents" | "tensor_inline" | "tensor_handle" | "tensor_ops"
+        | "mpp" | "cooperative_tensor" => "tensors",
+        "simdgroup_event" => "asynchronous copies",
+        _ => return None,
+    })
 }
 
 /// The Levenshtein distance, or more than `limit`.

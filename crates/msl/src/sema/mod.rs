@@ -23,7 +23,9 @@ mod lookup;
 mod operator;
 mod overload;
 mod scope;
+mod special;
 mod stmt;
+mod string;
 mod template;
 pub mod traits;
 mod typename;
@@ -69,6 +71,8 @@ pub enum TArg {
     Value(u64, Ty),
     /// A function.
     Function(FnId),
+    /// A name of several functions or a template: the parameter's type will choose.
+    Overloads(u32),
     /// A template.
     Template(TemplateRef),
     /// A pack.
@@ -118,6 +122,8 @@ pub struct Sema<'a> {
     enum_scopes: Vec<ScopeId>,
     templates: Vec<template::ClassTemplate>,
     template_index: FxHashMap<(ScopeId, Symbol), u32>,
+    /// Members of class templates that are defined for certain arguments, by the class's name.
+    special_members: Option<special::Members>,
     instance_index: FxHashMap<(u32, Vec<TArg>), Qt>,
     /// Function instances by number.
     pub fns: Vec<FnInst>,
@@ -149,6 +155,8 @@ pub struct Sema<'a> {
     explicit_allowed: bool,
     /// Stores into shared temporaries that the expression being built still has to make.
     pending: Vec<(hir::LocalId, hir::Expr)>,
+    /// Functions that the type of a template parameter has still to choose from.
+    overloads: Vec<(Vec<lookup::Candidate>, Vec<TArg>)>,
     /// Function constants by index.
     pub function_constants: FxHashMap<u64, FunctionConstant>,
     /// Whether multiply and add may be contracted where no pragma says otherwise.
@@ -201,6 +209,7 @@ impl<'a> Sema<'a> {
             enum_scopes: Vec::new(),
             templates: Vec::new(),
             template_index: FxHashMap::default(),
+            special_members: None,
             instance_index: FxHashMap::default(),
             fns: Vec::new(),
             fn_index: FxHashMap::default(),
@@ -221,6 +230,7 @@ impl<'a> Sema<'a> {
             in_user_conversion: false,
             explicit_allowed: false,
             pending: Vec::new(),
+            overloads: Vec::new(),
             function_constants: FxHashMap::default(),
             contract: true,
         }

@@ -53,6 +53,9 @@ impl Sema<'_> {
         }
         let mut candidates = self.operators_in(scope, op)?;
         for operand in operands {
+            if let Some(class) = self.types.as_class(operand.ty.ty) {
+                candidates.extend(self.friends(class, &name));
+            }
             if let Some(scope) = self.associated_scope(operand.ty) {
                 candidates.extend(self.operators_in(scope, op)?);
             }
@@ -180,7 +183,10 @@ impl Sema<'_> {
             let args = path.last().args.as_deref();
             return match self.function_argument(scope, functions, args, at)? {
                 crate::sema::TArg::Function(id) => self.found_expr(Found::Function(id), path),
-                _ => Err(crate::sema::Reported),
+                _ => {
+                    let message = "this names several functions, and nothing here chooses one";
+                    self.err(codes::AMBIGUOUS, at, message)
+                }
             };
         }
         let e = self.expr(scope, operand)?;
@@ -385,6 +391,9 @@ impl Sema<'_> {
             let kind = ExprKind::Assign(Box::new(left), Box::new(right));
             return Ok(Expr::object(kind, ty, span));
         };
+        if matches!(self.types.kind(ty.ty), Kind::Matrix(..)) {
+            return self.matrix_assign(scope, op, left, right, at);
+        }
         let old = Expr::old(ty, span);
         let value = self.binary_exprs(scope, op, old, right, at)?;
         let value = match (self.types.kind(value.ty.ty), self.types.kind(ty.ty)) {

@@ -10,7 +10,7 @@ use crate::sema::lookup::{Found, VarTemplate};
 use crate::sema::scope::{Binding, ScopeId};
 use crate::sema::types::{Kind, Qt, Ty};
 use crate::sema::{BuiltinTemplate, Res, Sema, TArg, TemplateRef, traits};
-use crate::syntax::index::FrameId;
+use crate::syntax::index::{Entry, FrameId};
 use crate::syntax::symbol::Symbol;
 use crate::syntax::tree::{
     self, AliasDecl, ClassDecl, ExprKind as Tree, Idents, Item, ItemKind, SegmentName, TemplateArg,
@@ -112,6 +112,19 @@ impl Sema<'_> {
             entries = index.members(frame, name);
         }
         entries.sort_by_key(|(frame, entry)| (*frame, entry.item));
+        // A template that the user defines is the user's, whatever MLX's prelude has of that name.
+        let is_definition = |(frame, entry): &(FrameId, Entry)| {
+            let Some(item) = entry.item else { return false };
+            let ItemKind::Class(class) = &index.frame(*frame).items[item as usize].kind else {
+                return false;
+            };
+            index.owns(*frame)
+                && class.members.is_some()
+                && class.name.as_ref().is_some_and(|path| path.last().args.is_none())
+        };
+        if entries.iter().any(is_definition) {
+            entries.retain(|(frame, _)| index.owns(*frame));
+        }
         for (frame, entry) in entries {
             if let Some(item) = entry.item {
                 template.add(&index.frame(frame).items[item as usize], name);
@@ -328,6 +341,10 @@ impl Sema<'_> {
                         self.err(codes::TEMPLATE_ARGS, at, message)
                     }
                 }
+            }
+            (TemplateParamKind::Value { ty, .. }, TArg::Overloads(set)) => {
+                let wanted = self.type_name(scope, ty)?;
+                self.choose_overload(set, wanted, at)
             }
             (TemplateParamKind::Value { .. }, TArg::Function(id)) => Ok(TArg::Function(id)),
             (kind, arg) => {
@@ -571,8 +588,15 @@ impl Sema<'_> {
                 s.attempt(|s| s.template_args(bound.0, &pattern(a))).ok()
             });
             let Some(args) = args else { return false };
+            let target = pattern(b);
+            let open = target.iter().any(|arg| matches!(arg, TemplateArg::Expansion(..)));
+            // What an expansion stands for may be any number of arguments.
+            let variable = pattern(a).iter().any(|arg| matches!(arg, TemplateArg::Expansion(..)));
+            if !open && (variable || args.len() != target.len()) {
+                return false;
+            }
             let mut deduction = Deduction::new(Some(b_head), scope);
-            s.deduce_args(&mut deduction, &pattern(b), &args)
+            s.deduce_args(&mut deduction, &target, &args)
         };
         fits(self, a, b) && !fits(self, b, a)
     }

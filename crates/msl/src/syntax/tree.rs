@@ -323,12 +323,14 @@ pub enum Chunk {
 }
 
 /// Parameters and what follows them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Signature {
     /// The parameters.
     pub params: Vec<Param>,
     /// `const`, `device` and so on after the parameters.
     pub quals: Quals,
+    /// `mutable`, of a lambda.
+    pub mutable: bool,
     /// `-> T`
     pub trailing: Option<Box<TypeName>>,
     /// `...` at the end, in the C sense.

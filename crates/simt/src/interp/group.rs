@@ -8,7 +8,7 @@ use super::code::{CONST, Code, Program};
 use super::observe::{Moment, Observer};
 use super::pure::Window;
 use super::strand::{Kind, State, Strand};
-use super::watch::Watch;
+use super::watch::{Stop, Watch};
 use super::word::{LANES, RowData, bits};
 use crate::launch::{FindingKind, LaunchError};
 use crate::memory::Buffer;
@@ -83,6 +83,8 @@ pub(super) struct Group<'a, O> {
     pub(super) buffers: &'a [Buffer<'a>],
     pub(super) entries: &'a [Entry],
     pub(super) watch: &'a Watch<'a>,
+    /// Whether to go on, on the launching thread.
+    pub(super) poll: Option<&'a dyn Fn() -> bool>,
     pub(super) observer: &'a mut O,
     pub(super) shape: Shape,
     pub(super) simdgroups: Vec<Simdgroup>,
@@ -376,8 +378,8 @@ impl<O: Observer> Group<'_, O> {
             Code::Back { head } => {
                 strand.top().round += 1;
                 if strand.steps >= strand.next_look {
-                    if let Err(limit) = self.watch.check(strand.steps) {
-                        return Err(self.stopped(strand, limit));
+                    if let Err(stop) = self.watch.check(strand.steps, self.poll) {
+                        return Err(self.stopped(strand, stop));
                     }
                     strand.next_look = self.watch.next_look(strand.steps);
                 }
@@ -437,8 +439,12 @@ impl<O: Observer> Group<'_, O> {
         Ok(())
     }
 
-    fn stopped(&self, strand: &Strand, limit: Option<&'static str>) -> LaunchError {
-        let Some(limit) = limit else { return LaunchError::Cancelled };
+    fn stopped(&self, strand: &Strand, stop: Stop) -> LaunchError {
+        let limit = match stop {
+            Stop::Steps => "step",
+            Stop::Time => "time",
+            Stop::Cancelled => return LaunchError::Cancelled,
+        };
         let site = self.program.sites[strand.pc as usize];
         let lane = strand.mask.trailing_zeros().min(WIDTH - 1);
         LaunchError::EndlessLoop {

@@ -35,9 +35,9 @@ pub use observe::{AccessEvent, Moment, Observer, Unobserved};
 use self::access::Entry;
 use self::code::Place;
 use self::group::{FoundMap, Group, Shape};
-use self::watch::Watch;
+use self::watch::{Running, Stop, Watch};
 use crate::launch::{
-    Bounds, CancelToken, Data, Finding, FindingKind, LaunchError, Limits, Report, Schedule,
+    Bounds, Data, Finding, FindingKind, Interrupt, LaunchError, Limits, Report, Schedule,
 };
 use crate::memory::Buffer;
 
@@ -82,7 +82,7 @@ pub struct Launch<'a> {
     /// Threads to use; 0 for as many as the machine has.
     pub workers: usize,
     /// Asks to stop.
-    pub cancel: Option<&'a CancelToken>,
+    pub interrupt: Interrupt<'a>,
 }
 
 impl<'a> Launch<'a> {
@@ -104,7 +104,7 @@ impl<'a> Launch<'a> {
             limits: Limits::default(),
             seed: 0,
             workers: 0,
-            cancel: None,
+            interrupt: Interrupt::default(),
         }
     }
 
@@ -157,7 +157,7 @@ impl<'a> Launch<'a> {
         let watch = Watch {
             steps: self.limits.steps,
             deadline: self.limits.time.map(|time| Instant::now() + time),
-            cancel: self.cancel,
+            stop: self.interrupt.stop,
             failed: AtomicBool::new(false),
             unchecked: self.bounds == Bounds::Unchecked,
         };
@@ -179,13 +179,20 @@ impl<'a> Launch<'a> {
         let available = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if self.workers == 0 { available } else { self.workers };
         let workers = (workers as u64).min(count) as usize;
+        let (poll, running) = (self.interrupt.poll, Running::new(workers));
         let outcomes: Vec<Outcome> = match observer {
-            Some(observer) => vec![job.work(observer)],
-            None if workers <= 1 => vec![job.work(&mut Unobserved)],
+            Some(observer) => vec![job.work(observer, poll)],
+            None if workers <= 1 => vec![job.work(&mut Unobserved, poll)],
             None => std::thread::scope(|scope| {
-                let job = &job;
-                let handles: Vec<_> =
-                    (0..workers).map(|_| scope.spawn(move || job.work(&mut Unobserved))).collect();
+                let (job, running) = (&job, &running);
+                let work = move || {
+                    let _counted = running.guard();
+                    job.work(&mut Unobserved, None)
+                };
+                let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+                if let Some(poll) = poll {
+                    running.wait(poll, &watch.failed);
+                }
                 // A worker panics only by a bug here; it then panics for the caller too.
                 handles
                     .into_iter()
@@ -273,13 +280,14 @@ struct Outcome {
 
 impl Job<'_> {
     /// Runs threadgroups until there are no more.
-    fn work<O: Observer>(&self, observer: &mut O) -> Outcome {
+    fn work<O: Observer>(&self, observer: &mut O, poll: Option<&dyn Fn() -> bool>) -> Outcome {
         let (grid, nominal) = (self.grid, self.nominal);
         let mut group = Group {
             program: self.program,
             buffers: self.buffers,
             entries: self.entries,
             watch: self.watch,
+            poll,
             observer,
             shape: Shape { grid, nominal, position: [0; 3], size: nominal },
             simdgroups: Vec::new(),
@@ -293,9 +301,8 @@ impl Job<'_> {
             if index >= self.count {
                 break;
             }
-            let result = match self.watch.check(0) {
-                // Time over between threadgroups: the next loop would say so, if there is one.
-                Err(Some(_)) | Ok(()) => {
+            let result = match self.watch.check(0, poll) {
+                Ok(()) => {
                     let [x, y, _] = self.groups;
                     let position = [index % x, index / x % y, index / x / y].map(|n| n as u32);
                     let size =
@@ -304,7 +311,10 @@ impl Job<'_> {
                     group.prepare();
                     group.execute(self.schedule, self.seed.wrapping_add(index))
                 }
-                Err(None) => Err(LaunchError::Cancelled),
+                Err(Stop::Cancelled) => Err(LaunchError::Cancelled),
+                Err(Stop::Time | Stop::Steps) => {
+                    Err(LaunchError::TimeLimit { kernel: self.program.kernel.clone() })
+                }
             };
             if let Err(failed) = result {
                 self.watch.failed.store(true, Ordering::Relaxed);
@@ -331,9 +341,14 @@ fn summary(
         for (key, one) in outcome.found {
             found.entry(key).and_modify(|known| known.join(one)).or_insert(one);
         }
-        // A worker that stopped because another one failed has nothing to say itself.
+        // A worker that stopped because another one failed has nothing to say itself, one that
+        // names a loop more than one that was between two threadgroups.
         if let Some(failed) = outcome.error {
-            let rank = |error: &(u64, LaunchError)| (error.1 == LaunchError::Cancelled, error.0);
+            let rank = |(group, error): &(u64, LaunchError)| match error {
+                LaunchError::Cancelled => (2, *group),
+                LaunchError::TimeLimit { .. } => (1, *group),
+                _ => (0, *group),
+            };
             if error.as_ref().is_none_or(|known| rank(&failed) < rank(known)) {
                 error = Some(failed);
             }

@@ -369,8 +369,10 @@ impl Operation for CustomKernel {
     }
 
     fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {
+        // The context keeps its inputs: a kernel that is interrupted can run again.
         let mut inputs = Inputs::new();
-        for view in cx.take_inputs() {
+        for i in 0..cx.input_count() {
+            let view = cx.input(i).clone();
             // Memory before element 0 cannot be named by a kernel's pointer to it.
             let backwards = view.layout.strides.iter().any(|&s| s < 0);
             let copy = self.copy_strided || backwards;

@@ -10,13 +10,14 @@ use anymetal_msl::signature::Bound;
 use anymetal_msl::syntax::token::MathMode as MslMathMode;
 use anymetal_msl::{Options, Piece, Session, Source, TemplateValue, compile};
 use anymetal_simt::interp::{Launch, Program};
-use anymetal_simt::launch::{Data, Finding, LaunchError};
+use anymetal_simt::launch::{Data, Finding, Interrupt, LaunchError};
 
 pub use anymetal_simt::launch::Bounds;
 
 use super::MathMode;
 use crate::device::{BufferMut, Inputs, Spec, View, threads};
 use crate::error::{Error, Result};
+use crate::interrupt::{self, Scope};
 
 /// A launch of a custom kernel, as data.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +132,17 @@ impl KernelLaunch {
                 ),
             ));
         }
+        let scope = interrupt::current();
+        let stop = scope.as_deref().map(|scope| {
+            let limits = scope.limits();
+            move || limits.stopped()
+        });
+        let poll = scope.as_deref().map(|scope| move || scope.poll());
+        launch.interrupt = Interrupt {
+            stop: stop.as_ref().map(|stop| stop as _),
+            poll: poll.as_ref().map(|poll| poll as _),
+        };
+        launch.limits.time = scope.as_deref().and_then(Scope::remaining);
         let report = launch.run().map_err(|e| self.failed(&compiled, &e))?;
         for finding in report.findings {
             compiled.report(&self.kernel, finding);
@@ -146,6 +158,22 @@ impl KernelLaunch {
                     .map(|f| compiled.warning(&self.kernel, f.clone()).to_string())
                     .collect();
                 lines.join("\n")
+            }
+            LaunchError::Cancelled => return Error::Interrupted,
+            LaunchError::EndlessLoop { function, span, thread: [x, y, z], limit } => {
+                let place = match compiled.position(*span) {
+                    Some((file, line, column)) => format!(", {file}:{line}:{column}"),
+                    None => String::new(),
+                };
+                let at = format!("{function}{place}, thread ({x}, {y}, {z})");
+                if *limit == "time" {
+                    let during = format!("in kernel `{}`, in a loop of {at}", self.kernel);
+                    return Error::Timeout { during };
+                }
+                format!("a loop did not end within the {limit} limit: {at}")
+            }
+            LaunchError::TimeLimit { .. } => {
+                return Error::Timeout { during: format!("in kernel `{}`", self.kernel) };
             }
             other => other.to_string(),
         };
@@ -196,14 +224,15 @@ impl KernelLaunch {
 
 impl Compiled {
     fn warning(&self, kernel: &str, finding: Finding) -> KernelWarning {
-        let span = Span::from_index(finding.span.0);
-        let position = self
-            .session
-            .map
-            .place(span)
-            .filter(|p| matches!(p.origin, Origin::Source | Origin::Header))
-            .map(|p| (p.file.to_string(), p.line, p.column));
+        let position = self.position(finding.span);
         KernelWarning { kernel: kernel.into(), position, finding }
+    }
+
+    /// File, line and column, if they are in the user's text.
+    fn position(&self, span: anymetal_msl::ir::Span) -> Option<(String, u32, u32)> {
+        let place = self.session.map.place(Span::from_index(span.0))?;
+        let users = matches!(place.origin, Origin::Source | Origin::Header);
+        users.then(|| (place.file.to_string(), place.line, place.column))
     }
 
     /// Reports a finding unless its site has been.

@@ -89,6 +89,9 @@ impl Parser<'_> {
             (bases, members, inner)
         });
         self.class_name = outer_class;
+        if self.at_kw(Keyword::Attribute) {
+            self.attributes(&mut attrs);
+        }
         let members = Some(members);
         let class =
             ClassDecl { heads, name, is_union, bases, members, attrs, inner, frame, span: range };

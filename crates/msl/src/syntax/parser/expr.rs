@@ -70,6 +70,11 @@ impl Parser<'_> {
         if !self.eat(Punct::Question) {
             return cond;
         }
+        if self.at(Punct::Colon) {
+            self.unsupported("`?:` without a middle operand is");
+            self.bump();
+            return self.assignment();
+        }
         let outer = std::mem::replace(&mut self.no_gt, false);
         let then = self.expression();
         self.no_gt = outer;
@@ -440,6 +445,11 @@ impl Parser<'_> {
                 let (path, found) = self.path(false);
                 let is_type = matches!(found.kind, Some(NameKind::Type | NameKind::TypeTemplate));
                 let constructs = self.at(Punct::LBrace) || self.at(Punct::LParen);
+                // Only a type can stand before `{`, even where nobody said `typename`.
+                let is_type = is_type
+                    || self.at(Punct::LBrace)
+                        && found.kind.is_none()
+                        && (path.segments.len() > 1 || path.last().args.is_some());
                 if is_type && constructs {
                     self.reset(mark);
                     return self.construct();
@@ -627,12 +637,7 @@ impl Parser<'_> {
         self.in_frame(FrameKind::Function, None, |p, _| {
             let heads = Vec::new();
             let span = p.span().into();
-            let sig = if p.at(Punct::LParen) {
-                p.signature()
-            } else {
-                let trailing = None;
-                Signature { params: Vec::new(), quals: Quals::default(), trailing, variadic: false }
-            };
+            let sig = if p.at(Punct::LParen) { p.signature() } else { Signature::default() };
             let start = p.pos as u32;
             let mut block = Vec::new();
             if p.at(Punct::LBrace) {

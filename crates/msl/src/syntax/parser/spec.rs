@@ -268,9 +268,7 @@ impl Parser<'_> {
                 self.expect(Punct::RBracket);
             } else if self.at_kw(Keyword::Attribute) {
                 self.bump();
-                if self.at(Punct::LParen) {
-                    self.skip_group();
-                }
+                self.gnu_attributes(attrs);
             } else if self.at_kw(Keyword::Alignas) {
                 self.bump();
                 self.expect(Punct::LParen);
@@ -287,6 +285,35 @@ impl Parser<'_> {
             } else {
                 return;
             }
+        }
+    }
+
+    /// The rest of `__attribute__((...))`. Hints to an optimiser may hold anything and are skipped.
+    fn gnu_attributes(&mut self, attrs: &mut Vec<Attribute>) {
+        let read = self.guess(|p| {
+            let mut read = Vec::new();
+            if !(p.eat(Punct::LParen) && p.eat(Punct::LParen)) {
+                return None;
+            }
+            while !p.at(Punct::RParen) {
+                let first = p.span();
+                let mut name = p.attribute_name()?;
+                let args = p.attribute_args();
+                let text = p.text(name).trim_matches('_');
+                if text == "aligned" {
+                    name = Keyword::Alignas.symbol();
+                }
+                read.push(Attribute { name, args, span: p.range_from(first) });
+                if !p.eat(Punct::Comma) {
+                    break;
+                }
+            }
+            (p.eat(Punct::RParen) && p.eat(Punct::RParen)).then_some(read)
+        });
+        match read {
+            Some(read) => attrs.extend(read),
+            None if self.at(Punct::LParen) => self.skip_group(),
+            None => {}
         }
     }
 
@@ -365,22 +392,30 @@ impl Parser<'_> {
                 p.bump();
                 pack = true;
             }
+            // `void (name)(int)`: parentheses around nothing but the name.
+            let around_name = !is_abstract
+                && p.ident_ahead(1).is_some()
+                && p.at_ahead(2, Punct::RParen)
+                && (p.at_ahead(3, Punct::LParen)
+                    || p.at_ahead(3, Punct::LBracket) && !p.at_ahead(4, Punct::LBracket));
             let nested = p.at(Punct::LParen)
-                && (matches!(
-                    p.kind_at(1),
-                    TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp)
-                ) || matches!(
-                    p.kind_at(1),
-                    TokenKind::Keyword(
-                        Keyword::Thread
-                            | Keyword::Device
-                            | Keyword::Constant
-                            | Keyword::Threadgroup
+                && (around_name
+                    || matches!(
+                        p.kind_at(1),
+                        TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp)
                     )
-                ) && matches!(
-                    p.kind_at(2),
-                    TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp)
-                ));
+                    || matches!(
+                        p.kind_at(1),
+                        TokenKind::Keyword(
+                            Keyword::Thread
+                                | Keyword::Device
+                                | Keyword::Constant
+                                | Keyword::Threadgroup
+                        )
+                    ) && matches!(
+                        p.kind_at(2),
+                        TokenKind::Punct(Punct::Star | Punct::Amp | Punct::AmpAmp)
+                    ));
             if nested {
                 p.bump();
                 p.qualifiers();
@@ -506,6 +541,7 @@ impl Parser<'_> {
         self.expect(Punct::RParen);
         self.no_gt = outer;
         let quals = self.qualifiers();
+        let mutable = self.eat_kw(Keyword::Mutable);
         let _ = self.eat(Punct::AmpAmp) || self.eat(Punct::Amp);
         if self.eat_kw(Keyword::Noexcept) && self.at(Punct::LParen) {
             self.skip_group();
@@ -515,7 +551,7 @@ impl Parser<'_> {
             self.attributes(&mut dropped);
         }
         let trailing = self.eat(Punct::Arrow).then(|| Box::new(self.type_name()));
-        Signature { params, quals, trailing, variadic }
+        Signature { params, quals, mutable, trailing, variadic }
     }
 
     fn param(&mut self) -> Param {

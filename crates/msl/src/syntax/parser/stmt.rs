@@ -91,6 +91,15 @@ impl Parser<'_> {
                 StmtKind::Empty
             }
             TokenKind::Punct(Punct::LBrace) => StmtKind::Block(self.block()),
+            TokenKind::Punct(Punct::LBracket) if self.skip_statement_attributes() => {
+                return self.deeper(None, Self::statement_kind);
+            }
+            TokenKind::Ident(_) if self.at_ahead(1, Punct::Colon) => {
+                self.unsupported("labels are");
+                self.bump();
+                self.bump();
+                return None;
+            }
             TokenKind::Pragma(pragma) => {
                 self.bump();
                 match pragma {
@@ -195,6 +204,37 @@ impl Parser<'_> {
             _ => return self.declaration_or_expression(),
         };
         Some(kind)
+    }
+
+    /// Skips `[[fallthrough]]`, `[[likely]]` and the like in front of a statement that is no
+    /// declaration, whose attributes are read with it.
+    fn skip_statement_attributes(&mut self) -> bool {
+        if !self.at_ahead(1, Punct::LBracket) {
+            return false;
+        }
+        let mark = self.mark();
+        self.attributes(&mut Vec::new());
+        let is_statement = match self.kind() {
+            TokenKind::Punct(Punct::Semi | Punct::LBrace) | TokenKind::Pragma(_) => true,
+            TokenKind::Keyword(keyword) => matches!(
+                keyword,
+                Keyword::If
+                    | Keyword::While
+                    | Keyword::Do
+                    | Keyword::For
+                    | Keyword::Switch
+                    | Keyword::Case
+                    | Keyword::Default
+                    | Keyword::Break
+                    | Keyword::Continue
+                    | Keyword::Return
+            ),
+            _ => false,
+        };
+        if !is_statement {
+            self.reset(mark);
+        }
+        is_statement
     }
 
     fn initializer_clause_comma(&mut self) -> Expr {
