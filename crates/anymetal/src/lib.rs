@@ -42,7 +42,7 @@ pub use interrupt::{CancelToken, EvalOptions};
 pub use operation::{Jvp, Operation, Transform, Vjp};
 pub use transforms::{CustomFunction, grad, jvp, value_and_grad, vjp, vmap, vmap_with_axes};
 
-pub(crate) use anymetal_kernels::data::{Shape, Strides};
+pub(crate) use anymetal_kernels::data::{Shape, Strides, copy_axes};
 
 /// The README's Rust examples, compiled and run with the documentation's.
 #[cfg(all(doctest, feature = "metal-kernels"))]

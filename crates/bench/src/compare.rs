@@ -3,6 +3,7 @@
 use crate::peer::Peer;
 use crate::protocol::median;
 use crate::workload::Case;
+use std::time::Instant;
 
 /// How long and how often to measure.
 pub(crate) struct Effort {
@@ -37,6 +38,8 @@ pub(crate) struct Row {
     pub(crate) work: crate::workload::Work,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) failures: Vec<String>,
+    /// Seconds that measuring the row took.
+    pub(crate) cost: f64,
 }
 
 impl Row {
@@ -73,6 +76,7 @@ pub(crate) fn measure(
     threads: usize,
     effort: &Effort,
 ) -> Row {
+    let start = Instant::now();
     let mut failures = Vec::new();
     let mut field: Vec<(usize, String, Vec<f64>, f64)> = Vec::new();
     for (index, peer) in peers.iter_mut().enumerate() {
@@ -114,8 +118,16 @@ pub(crate) fn measure(
             foreign,
         },
     );
-    let (op, label, work) = (case.op, case.label, case.work);
-    Row { op, label, dtype, threads, work, contenders: contenders.collect(), failures }
+    Row {
+        op: case.op,
+        label: case.label,
+        dtype,
+        threads,
+        work: case.work,
+        contenders: contenders.collect(),
+        failures,
+        cost: start.elapsed().as_secs_f64(),
+    }
 }
 
 /// A slice with little foreign load, or the quietest of a few.

@@ -1,4 +1,4 @@
-//! The table as Markdown and as JSON.
+//! The table as Markdown.
 
 use crate::compare::{Contender, Row};
 use crate::workload::{Work, dtype_bytes};
@@ -7,8 +7,12 @@ use std::fmt::Write;
 /// What the run was.
 pub(crate) struct Setting {
     pub(crate) machine: String,
+    /// Which build of this program.
+    pub(crate) program: String,
     pub(crate) passes: usize,
     pub(crate) slice: f64,
+    /// Peers that were to take part.
+    pub(crate) asked: Vec<&'static str>,
     /// Peers that took part, and those that could not, with the reason.
     pub(crate) present: Vec<String>,
     pub(crate) absent: Vec<String>,
@@ -122,51 +126,4 @@ fn calls(rows: &[Row]) -> String {
         }
     }
     text
-}
-
-/// The whole report as JSON: the setting, and for each row every contender.
-pub(crate) fn json(setting: &Setting, rows: &[Row]) -> String {
-    let strings = |v: &[String]| v.iter().map(|s| quote(s)).collect::<Vec<_>>().join(", ");
-    let row = |r: &Row| {
-        let contender = |c: &Contender| {
-            format!(
-                "{{\"peer\": {}, \"variant\": {}, \"ms\": {:.6}, \"passes\": {}, \"foreign\": {:.3}}}",
-                quote(c.peer),
-                quote(&c.variant),
-                c.seconds * 1e3,
-                c.passes,
-                c.foreign
-            )
-        };
-        format!(
-            "  {{\"op\": {}, \"case\": {}, \"dtype\": {}, \"threads\": {}, \"contenders\": [\n    {}],\n   \"failures\": [{}]}}",
-            quote(r.op),
-            quote(r.label),
-            quote(r.dtype),
-            r.threads,
-            r.contenders.iter().map(contender).collect::<Vec<_>>().join(",\n    "),
-            strings(&r.failures)
-        )
-    };
-    format!(
-        "{{\"machine\": {}, \"passes\": {}, \"slice_ms\": {:.0}, \"present\": [{}], \"absent\": [{}],\n \"rows\": [\n{}\n]}}\n",
-        quote(&setting.machine),
-        setting.passes,
-        setting.slice * 1e3,
-        strings(&setting.present),
-        strings(&setting.absent),
-        rows.iter().map(row).collect::<Vec<_>>().join(",\n")
-    )
-}
-
-fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push(' '),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }

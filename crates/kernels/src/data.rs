@@ -229,11 +229,26 @@ pub type Shape = SmallVec<[usize; 4]>;
 /// Steps between neighbours along each axis, in elements; zero and negative are legal.
 pub type Strides = SmallVec<[isize; 4]>;
 
+/// A copy of a shape or of strides. (`SmallVec`'s own conversions and its `clone` go element by
+/// element with checks of the capacity; together they took a sixth of a small operation's time.)
+#[inline]
+pub fn copy_axes<T: Copy + Default>(axes: &[T]) -> SmallVec<[T; 4]> {
+    let none = T::default();
+    match *axes {
+        [] => SmallVec::new(),
+        [a] => SmallVec::from_buf_and_len([a, none, none, none], 1),
+        [a, b] => SmallVec::from_buf_and_len([a, b, none, none], 2),
+        [a, b, c] => SmallVec::from_buf_and_len([a, b, c, none], 3),
+        [a, b, c, d] => SmallVec::from_buf_and_len([a, b, c, d], 4),
+        _ => SmallVec::from_slice(axes),
+    }
+}
+
 /// Where the elements of a strided array lie in a slice.
 ///
 /// Element `(i0, i1, ..)` is at `offset + i0 * strides[0] + i1 * strides[1] + ..`. Whoever makes a
 /// layout promises that every such position is inside the slice it is used with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Sizes of the axes.
     pub shape: Shape,
@@ -243,16 +258,33 @@ pub struct Layout {
     pub offset: usize,
 }
 
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Self {
+        let (shape, strides) = (copy_axes(&self.shape), copy_axes(&self.strides));
+        Layout { shape, strides, offset: self.offset }
+    }
+}
+
 impl Layout {
     /// Row-major without gaps, starting at 0.
     pub fn contiguous(shape: &[usize]) -> Self {
-        let mut strides: Strides = SmallVec::from_elem(1, shape.len());
-        let mut step = 1isize;
-        for (stride, &n) in strides.iter_mut().zip(shape).rev() {
-            *stride = step;
-            step *= n.max(1) as isize;
-        }
-        Layout { shape: shape.into(), strides, offset: 0 }
+        let size = |&n: &usize| n.max(1) as isize;
+        let strides: Strides = match shape {
+            [] => SmallVec::new(),
+            [_] => copy_axes(&[1]),
+            [_, b] => copy_axes(&[size(b), 1]),
+            _ => {
+                let mut strides: Strides = SmallVec::from_elem(1, shape.len());
+                let mut step = 1isize;
+                for (stride, n) in strides.iter_mut().zip(shape).rev() {
+                    *stride = step;
+                    step *= size(n);
+                }
+                strides
+            }
+        };
+        Layout { shape: copy_axes(shape), strides, offset: 0 }
     }
 
     /// Number of axes.
@@ -288,25 +320,31 @@ impl Layout {
     /// The same elements in the same order with as few axes as possible: axes of size 1 are
     /// dropped and neighbours that continue each other are merged.
     pub fn collapsed(&self) -> Layout {
-        let mut shape = Shape::new();
-        let mut strides = Strides::new();
-        for (&n, &stride) in self.shape.iter().zip(&self.strides) {
-            if n == 1 {
-                continue;
-            }
-            match (shape.last_mut(), strides.last_mut()) {
-                (Some(n0), Some(s0)) if *s0 == stride * n as isize => {
-                    *n0 *= n;
-                    *s0 = stride;
-                }
-                _ => {
-                    shape.push(n);
-                    strides.push(stride);
-                }
-            }
-        }
+        let (shape, strides) = collapsed(&self.shape, &self.strides);
         Layout { shape, strides, offset: self.offset }
     }
+}
+
+/// The axes of [`Layout::collapsed`].
+pub(crate) fn collapsed(sizes: &[usize], steps: &[isize]) -> (Shape, Strides) {
+    let mut shape = Shape::new();
+    let mut strides = Strides::new();
+    for (&n, &stride) in sizes.iter().zip(steps) {
+        if n == 1 {
+            continue;
+        }
+        match (shape.last_mut(), strides.last_mut()) {
+            (Some(n0), Some(s0)) if *s0 == stride * n as isize => {
+                *n0 *= n;
+                *s0 = stride;
+            }
+            _ => {
+                shape.push(n);
+                strides.push(stride);
+            }
+        }
+    }
+    (shape, strides)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Strided arrays as rows: where the rows along the last axis begin, and reading any dtype.
 
-use smallvec::SmallVec;
-
-use crate::data::{Layout, Shape, Slice, Strides};
+use crate::data::{Layout, Shape, Slice, Strides, collapsed};
 
 /// Bytes read and written by one call above which its output is not worth keeping in caches:
 /// about the size of a last-level cache, which the input passes through as well.
@@ -26,8 +24,9 @@ impl Rows {
     pub(crate) fn new(layout: &Layout) -> Rows {
         let (&len, shape) = layout.shape.split_last().expect("rows need an axis");
         let (&stride, strides) = layout.strides.split_last().expect("a stride for each axis");
-        let outer = Layout { shape: shape.into(), strides: strides.into(), offset: layout.offset };
-        Rows { len, stride: if len > 1 { stride } else { 1 }, outer: outer.collapsed() }
+        let (shape, strides) = collapsed(shape, strides);
+        let outer = Layout { shape, strides, offset: layout.offset };
+        Rows { len, stride: if len > 1 { stride } else { 1 }, outer }
     }
 
     /// Number of rows.
@@ -38,7 +37,8 @@ impl Rows {
     /// Where rows `first`, `first + 1`, .. begin, without end.
     pub(crate) fn starts(&self, first: usize) -> Starts<'_> {
         let (shape, strides) = (&self.outer.shape, &self.outer.strides);
-        let mut index: Shape = SmallVec::from_elem(0, shape.len());
+        let mut index = Shape::new();
+        index.resize(shape.len(), 0);
         let mut at = self.outer.offset as isize;
         let mut left = first;
         for axis in (0..shape.len()).rev() {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
-use super::node::{Node, Output, State, view_in};
-use crate::device::{self, Event, Inputs, Primitive, Space, Spec, Stream, View};
+use super::node::{Node, NodeId, Output, State, view_in};
+use crate::device::{self, Buffer, Event, Inputs, Primitive, Space, Spec, Stream, View};
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Limits, Scope};
 use crate::{Array, Layout};
@@ -60,10 +60,12 @@ pub fn async_eval<'a>(arrays: impl IntoIterator<Item = &'a Array>) {
 pub(crate) fn eval_one(array: &Array) -> Result<()> {
     if let Some(node) = array.0.pending_node() {
         // The usual case of a loop over single operations needs no ordering.
-        if node.inputs.iter().all(|i| i.0.pending_node().is_none()) {
+        if node.inputs.iter().all(|i| i.0.is_settled()) {
             let scope = interrupt::current();
             begin(scope.as_deref())?;
-            run(&node, scope.as_deref())?;
+            if run(&node, scope.as_deref())? {
+                return Ok(());
+            }
         } else {
             drop(node);
             run_all(&[array])?;
@@ -171,11 +173,11 @@ fn begin(scope: Option<&Scope>) -> Result<()> {
 /// Nodes that must run for `roots`, inputs before users.
 fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
     let mut order = Vec::new();
-    let mut seen: FxHashSet<*const Node> = FxHashSet::default();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
     for root in roots {
         if let Some(node) = root.0.pending_node()
-            && seen.insert(Arc::as_ptr(&node))
+            && seen.insert(node.id())
         {
             stack.push((node, 0));
         }
@@ -184,7 +186,7 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
                 Some(input) => {
                     *next += 1;
                     if let Some(node) = input.0.pending_node()
-                        && seen.insert(Arc::as_ptr(&node))
+                        && seen.insert(node.id())
                     {
                         stack.push((node, 0));
                     }
@@ -197,15 +199,23 @@ fn order(roots: &[&Array]) -> Vec<Arc<Node>> {
 }
 
 /// Runs a node, or waits for the thread that does. The only errors are interruptions, after which
-/// the node is pending again.
-fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<()> {
+/// the node is pending again. `true`: all outputs that somebody holds have got complete values
+/// here; else their slots say what they have.
+fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<bool> {
     while !node.claim(scope.is_some_and(|scope| scope.background)) {
         if node.wait(scope)? {
-            return Ok(());
+            return Ok(false);
         }
     }
-    let (mut inputs, mut event) = (Inputs::new(), None);
-    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &mut inputs, &mut event)));
+    let outputs = node.outputs();
+    let mut cx = EvalContext {
+        inputs: Inputs::new(),
+        specs: node.specs(&outputs),
+        views: SmallVec::new(),
+        stream: node.stream,
+        event: None,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| compute(node, &outputs, &mut cx)));
     let result = result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()
@@ -215,29 +225,29 @@ fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<()> {
         Err(Error::runtime("eval", format!("{} panicked: {text}", node.operation.name())))
     });
     if let Err(error @ (Error::Interrupted | Error::Timeout { .. })) = &result
-        && put_back(node, &inputs, &event)
+        && put_back(node, &cx.inputs, &cx.event)
     {
         node.release();
         return Err(error.clone());
     }
-    drop(inputs);
+    cx.inputs.clear();
     let keep = TRACES.load(Ordering::SeqCst) > 0;
+    let mut complete = false;
     match result {
-        Ok(views) => {
-            for (i, view) in views.into_iter().enumerate() {
-                if let Some(output) = node.output(i) {
-                    let state = match view {
-                        Some(view) => State::Ready {
-                            views: SmallVec::from_iter([view]),
-                            event: event.clone(),
-                        },
-                        None => State::Failed(Arc::new(Error::runtime(
-                            "eval",
-                            format!("{} left output {i} without a value", node.operation.name()),
-                        ))),
-                    };
-                    output.0.settle(state, keep && output.0.traced);
-                }
+        Ok(()) => {
+            complete = cx.event.is_none() && cx.views.iter().all(Option::is_some);
+            for (i, (view, output)) in cx.views.into_iter().zip(&outputs).enumerate() {
+                let Some(output) = output else { continue };
+                let state = match view {
+                    Some(view) => {
+                        State::Ready { views: SmallVec::from_buf([view]), event: cx.event.clone() }
+                    }
+                    None => State::Failed(Arc::new(Error::runtime(
+                        "eval",
+                        format!("{} left output {i} without a value", node.operation.name()),
+                    ))),
+                };
+                output.0.settle(state, keep && output.0.traced);
             }
         }
         Err(error) => {
@@ -245,16 +255,13 @@ fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<()> {
                 Error::Failed(error) => error,
                 error => Arc::new(error),
             };
-            for i in 0..node.output_count() {
-                if let Some(output) = node.output(i) {
-                    let keep = keep && output.0.traced;
-                    output.0.settle(State::Failed(error.clone()), keep);
-                }
+            for output in outputs.iter().flatten() {
+                output.0.settle(State::Failed(error.clone()), keep && output.0.traced);
             }
         }
     }
     node.finish();
-    Ok(())
+    Ok(complete)
 }
 
 /// Gives the inputs of an interrupted node their values back, of which `views` are left. `false`:
@@ -272,39 +279,36 @@ fn put_back(node: &Node, views: &Inputs, event: &Option<Event>) -> bool {
     !lost
 }
 
-/// Computes a node's outputs. `inputs` and `event` are left with what the operation did not use
-/// up.
-fn compute(
-    node: &Node,
-    inputs: &mut Inputs,
-    event: &mut Option<Event>,
-) -> Result<SmallVec<[Option<View>; 1]>> {
+/// Computes a node's outputs, of which somebody holds some. `cx` is left with them, and with what
+/// the operation did not use up of the inputs.
+fn compute(node: &Node, outputs: &[Option<Array>], cx: &mut EvalContext<'_>) -> Result<()> {
     let space = node.stream.device.backend().space();
+    outputs.iter().for_each(|_| cx.views.push(None));
     for input in &node.inputs {
         // Nobody but this node holds the input: the operation may reuse its memory. A traced
         // array's graph, and with it this node, may be walked again.
         let last_use = Arc::strong_count(&input.0) == 1 && !input.0.traced;
+        if !last_use && let Some(view) = available_view(&input.0, space) {
+            cx.inputs.push(view);
+            continue;
+        }
         let (view, pending) = view_for(&input.0, space, last_use)?;
-        inputs.push(view);
+        cx.inputs.push(view);
         // Launches of a back end run in order, so the newest event covers the others.
-        *event = pending.or(event.take());
+        cx.event = pending.or(cx.event.take());
     }
-    let outputs: SmallVec<[Option<Array>; 1]> =
-        (0..node.output_count()).map(|i| node.output(i)).collect();
-    let views = SmallVec::from_elem(None, outputs.len());
-    if outputs.iter().all(Option::is_none) {
-        return Ok(views);
+    if outputs.iter().any(Option::is_some) {
+        node.operation.eval(cx)?;
     }
-    let mut specs: SmallVec<[&Spec; 1]> = SmallVec::new();
-    for (i, output) in outputs.iter().enumerate() {
-        specs.extend(output.as_ref().map(|o| o.spec()).or_else(|| node.spec(i)));
+    Ok(())
+}
+
+/// A complete output's view in `space`, if it has one there: the usual case of [`view_for`].
+fn available_view(output: &Output, space: Space) -> Option<View> {
+    match &output.lock().state {
+        State::Ready { views, event: None } => view_in(views, space).cloned(),
+        _ => None,
     }
-    let stream = node.stream;
-    let mut cx =
-        EvalContext { inputs: std::mem::take(inputs), specs, views, stream, event: event.take() };
-    let result = node.operation.eval(&mut cx);
-    (*inputs, *event) = (cx.inputs, cx.event);
-    result.map(|()| cx.views)
 }
 
 /// A computed output's view in `space`, transferred (once) if it is elsewhere, and the event that
@@ -360,13 +364,13 @@ fn transfer(source: &View, space: Space) -> Result<(View, Option<Event>)> {
 /// What an operation evaluates with: its inputs' values and the means to make its outputs'.
 pub struct EvalContext<'a> {
     inputs: Inputs,
-    specs: SmallVec<[&'a Spec; 1]>,
+    specs: &'a [Spec],
     views: SmallVec<[Option<View>; 1]>,
     stream: Stream,
     event: Option<Event>,
 }
 
-impl EvalContext<'_> {
+impl<'a> EvalContext<'a> {
     /// The stream the node belongs to.
     pub fn stream(&self) -> Stream {
         self.stream
@@ -397,8 +401,8 @@ impl EvalContext<'_> {
     }
 
     /// Shape and dtype of an output.
-    pub fn output(&self, index: usize) -> &Spec {
-        self.specs[index]
+    pub fn output(&self, index: usize) -> &'a Spec {
+        &self.specs[index]
     }
 
     /// Sets an output to a view, usually of an input.
@@ -420,9 +424,11 @@ impl EvalContext<'_> {
     /// # Errors
     /// The back end's.
     pub fn launch_on(&mut self, primitive: &Primitive, inputs: Inputs) -> Result<()> {
-        let specs: SmallVec<[Spec; 1]> = self.specs.iter().map(|&s| s.clone()).collect();
-        let views = self.compute(primitive, inputs, &specs)?;
-        self.views = views.into_iter().map(Some).collect();
+        let specs = self.specs;
+        let buffers = self.start(primitive, inputs, specs)?;
+        for ((view, buffer), spec) in self.views.iter_mut().zip(buffers).zip(specs) {
+            *view = Some(View::contiguous(buffer, spec.dtype, &spec.shape));
+        }
         Ok(())
     }
 
@@ -436,10 +442,19 @@ impl EvalContext<'_> {
         inputs: Inputs,
         outputs: &[Spec],
     ) -> Result<SmallVec<[View; 1]>> {
+        let buffers = self.start(primitive, inputs, outputs)?.into_iter().zip(outputs);
+        Ok(buffers.map(|(b, spec)| View::contiguous(b, spec.dtype, &spec.shape)).collect())
+    }
+
+    fn start(
+        &mut self,
+        primitive: &Primitive,
+        inputs: Inputs,
+        outputs: &[Spec],
+    ) -> Result<SmallVec<[Buffer; 1]>> {
         let launched = self.stream.device.backend().launch(primitive, inputs, outputs)?;
         self.event = launched.event.or(self.event.take());
-        let views = launched.buffers.into_iter().zip(outputs);
-        Ok(views.map(|(b, spec)| View::contiguous(b, spec.dtype, &spec.shape)).collect())
+        Ok(launched.buffers)
     }
 
     /// A view's elements in row-major order without gaps: the view itself if they are so.

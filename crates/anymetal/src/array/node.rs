@@ -5,7 +5,7 @@
 //! holds are not stored. Evaluation cuts an output from its node, which frees the inputs.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::device::{Event, Space, Spec, Stream, View};
 use crate::error::{Error, Result};
 use crate::interrupt::{self, Scope};
-use crate::{Array, Operation};
+use crate::{Array, Operation, copy_axes};
 
 /// Inputs of a node.
 pub(crate) type NodeInputs = SmallVec<[Array; 3]>;
@@ -23,6 +23,9 @@ pub(crate) struct Output {
     pub(crate) spec: Spec,
     /// Whether it depends on an input of a transformation: its graph is kept while one is active.
     pub(crate) traced: bool,
+    /// Whether the slot's state is past [`State::Pending`], which it never becomes again. Answers
+    /// the usual question about inputs without the lock.
+    settled: AtomicBool,
     slot: Mutex<Slot>,
 }
 
@@ -48,16 +51,19 @@ pub(crate) enum State {
     Abstract,
 }
 
-/// An operation applied to inputs.
-pub(crate) struct Node {
-    pub(crate) operation: Box<dyn Operation>,
+/// An operation applied to inputs. The operation lies in the node: one allocation for both.
+pub(crate) struct Node<O: Operation + ?Sized = dyn Operation> {
     pub(crate) inputs: NodeInputs,
     outputs: SmallVec<[Weak<Output>; 1]>,
     /// Specs of the outputs if there are several: a rule may need those of outputs nobody holds.
     specs: Vec<Spec>,
     pub(crate) stream: Stream,
     claim: AtomicU8,
+    pub(crate) operation: O,
 }
+
+/// A node's address, its identity.
+pub(crate) type NodeId = *const ();
 
 const UNCLAIMED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -67,23 +73,27 @@ const DONE: u8 = 3;
 
 impl Output {
     pub(crate) fn ready(view: View) -> Output {
-        let spec = Spec { shape: view.layout.shape.clone(), dtype: view.dtype };
-        let state = State::Ready { views: SmallVec::from_iter([view]), event: None };
-        Output { spec, traced: false, slot: Mutex::new(Slot { node: None, state }) }
+        let spec = Spec { shape: copy_axes(&view.layout.shape), dtype: view.dtype };
+        let state = State::Ready { views: SmallVec::from_buf([view]), event: None };
+        Output::new(spec, false, Slot { node: None, state })
     }
 
     pub(crate) fn placeholder(spec: Spec) -> Output {
-        let slot = Mutex::new(Slot { node: None, state: State::Abstract });
-        Output { spec, traced: true, slot }
+        Output::new(spec, true, Slot { node: None, state: State::Abstract })
     }
 
     pub(crate) fn failed(spec: Spec, error: Error) -> Output {
-        let slot = Mutex::new(Slot { node: None, state: State::Failed(Arc::new(error)) });
-        Output { spec, traced: false, slot }
+        Output::new(spec, false, Slot { node: None, state: State::Failed(Arc::new(error)) })
     }
 
-    fn pending(spec: Spec, traced: bool) -> Output {
-        Output { spec, traced, slot: Mutex::new(Slot { node: None, state: State::Pending }) }
+    /// An output of `node`, which may be filled in later.
+    fn pending(spec: Spec, traced: bool, node: Option<Arc<Node>>) -> Output {
+        Output::new(spec, traced, Slot { node, state: State::Pending })
+    }
+
+    fn new(spec: Spec, traced: bool, slot: Slot) -> Output {
+        let settled = AtomicBool::new(!matches!(slot.state, State::Pending));
+        Output { spec, traced, settled, slot: Mutex::new(slot) }
     }
 
     /// The slot. Its mutex is only held for moments and never while something runs, so a
@@ -96,8 +106,16 @@ impl Output {
         matches!(self.lock().state, State::Ready { event: None, .. })
     }
 
+    /// Whether nothing needs to run for this output: it has a value, or never will.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// The node that must run for this output, if it has not.
     pub(crate) fn pending_node(&self) -> Option<Arc<Node>> {
+        if self.is_settled() {
+            return None;
+        }
         let slot = self.lock();
         match (&slot.state, &slot.node) {
             (State::Pending, Some(node)) => Some(node.clone()),
@@ -114,6 +132,7 @@ impl Output {
     pub(crate) fn settle(&self, state: State, keep_graph: bool) {
         let mut slot = self.lock();
         slot.state = state;
+        self.settled.store(true, Ordering::Release);
         let node = if keep_graph { None } else { slot.node.take() };
         drop(slot);
         drop(node);
@@ -127,17 +146,19 @@ pub(crate) fn view_in(views: &[View], space: Space) -> Option<&View> {
 
 /// Adds a node to the graph.
 pub(crate) fn record(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
     specs: Vec<Spec>,
     stream: Stream,
 ) -> SmallVec<[Array; 1]> {
     let traced = inputs.iter().any(|a| a.0.traced);
-    let arrays: SmallVec<[Array; 1]> =
-        specs.iter().map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced)))).collect();
+    let arrays: SmallVec<[Array; 1]> = specs
+        .iter()
+        .map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced, None))))
+        .collect();
     let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
     let claim = AtomicU8::new(UNCLAIMED);
-    let node = Arc::new(Node { operation, inputs, outputs, specs, stream, claim });
+    let node: Arc<Node> = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
     for array in &arrays {
         array.0.lock().node = Some(node.clone());
     }
@@ -146,40 +167,48 @@ pub(crate) fn record(
 
 /// [`record`] for one output.
 pub(crate) fn record_one(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
     spec: Spec,
     stream: Stream,
 ) -> Array {
     let traced = inputs.iter().any(|a| a.0.traced);
-    record_output(operation, inputs, Output::pending(spec, traced), stream)
+    record_output(operation, inputs, (spec, traced), stream)
 }
 
 /// A new name for an array, from which a transformation traces.
 pub(crate) fn trace(array: &Array) -> Array {
-    let output = Output::pending(array.spec().clone(), true);
-    let identity = Box::new(crate::ops::Identity);
-    record_output(identity, SmallVec::from_iter([array.clone()]), output, Stream::current())
+    let output = (array.spec().clone(), true);
+    let inputs = NodeInputs::from_iter([array.clone()]);
+    record_output(crate::ops::Identity, inputs, output, Stream::current())
 }
 
 fn record_output(
-    operation: Box<dyn Operation>,
+    operation: impl Operation,
     inputs: NodeInputs,
-    output: Output,
+    (spec, traced): (Spec, bool),
     stream: Stream,
 ) -> Array {
-    let array = Array(Arc::new(output));
-    let outputs = SmallVec::from_iter([Arc::downgrade(&array.0)]);
     let claim = AtomicU8::new(UNCLAIMED);
-    let node = Arc::new(Node { operation, inputs, outputs, specs: Vec::new(), stream, claim });
-    array.0.lock().node = Some(node);
-    array
+    // The node knows its output and the output its node from the start: no lock to fill one in.
+    Array(Arc::new_cyclic(|output| {
+        let (outputs, specs) = (SmallVec::from_buf([output.clone()]), Vec::new());
+        let node = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
+        Output::pending(spec, traced, Some(node))
+    }))
 }
 
 impl Node {
-    /// Shape and dtype of an output, if it is known without the output.
-    pub(crate) fn spec(&self, index: usize) -> Option<&Spec> {
-        self.specs.get(index)
+    pub(crate) fn id(self: &Arc<Self>) -> NodeId {
+        Arc::as_ptr(self).cast()
+    }
+
+    /// Shapes and dtypes of the outputs, of which some are held by somebody.
+    pub(crate) fn specs<'a>(&'a self, outputs: &'a [Option<Array>]) -> &'a [Spec] {
+        match outputs {
+            [Some(only)] => std::slice::from_ref(only.spec()),
+            _ => &self.specs,
+        }
     }
 
     /// A measure of how long it runs: elements of the largest input or output.
@@ -190,6 +219,14 @@ impl Node {
 
     pub(crate) fn output_count(&self) -> usize {
         self.outputs.len()
+    }
+
+    /// The outputs that somebody holds.
+    pub(crate) fn outputs(&self) -> SmallVec<[Option<Array>; 1]> {
+        match &self.outputs[..] {
+            [only] => SmallVec::from_buf([only.upgrade().map(Array)]),
+            all => all.iter().map(|o| o.upgrade().map(Array)).collect(),
+        }
     }
 
     /// An output, if somebody holds it.
@@ -275,7 +312,7 @@ impl Node {
     }
 
     fn meeting_point(&self) -> &'static (Mutex<()>, Condvar) {
-        let address = std::ptr::from_ref(self).addr();
+        let address = std::ptr::from_ref(self).cast::<()>().addr();
         &MEETING_POINTS[(address >> 6) % MEETING_POINTS.len()]
     }
 }
@@ -290,7 +327,7 @@ thread_local! {
     static DROPPED: RefCell<Option<Vec<NodeInputs>>> = const { RefCell::new(None) };
 }
 
-impl Drop for Node {
+impl<O: Operation + ?Sized> Drop for Node<O> {
     /// Drops long chains in a loop instead of by recursion.
     fn drop(&mut self) {
         let inputs = std::mem::take(&mut self.inputs);

@@ -21,9 +21,18 @@ impl Backend for Cpu {
         Space::HOST
     }
 
-    fn launch(&self, primitive: &Primitive, inputs: Inputs, outputs: &[Spec]) -> Result<Launched> {
-        let outs = run(primitive, inputs, outputs)?;
-        Ok(Launched { buffers: outs.into_iter().map(BufferMut::freeze).collect(), event: None })
+    fn launch(
+        &self,
+        primitive: &Primitive,
+        mut inputs: Inputs,
+        outputs: &[Spec],
+    ) -> Result<Launched> {
+        // Here and below loops stand for `collect`, which is slower.
+        let mut buffers = SmallVec::new();
+        for out in run(primitive, &mut inputs, outputs)? {
+            buffers.push(out.freeze());
+        }
+        Ok(Launched { buffers, event: None })
     }
 
     fn upload(&self, host: &Buffer) -> Result<(Buffer, Option<Event>)> {
@@ -37,12 +46,12 @@ impl Backend for Cpu {
 
 type Outputs = SmallVec<[BufferMut; 1]>;
 
-fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outputs> {
+fn run(primitive: &Primitive, inputs: &mut Inputs, specs: &[Spec]) -> Result<Outputs> {
     // Updates in place need the first input by value, before the others are borrowed.
     match primitive {
         Primitive::Assemble { layouts, base } => {
             let base = if *base { Some(inputs.remove(0)) } else { None };
-            return assemble(base, &inputs, layouts, &specs[0]).map(|b| SmallVec::from_iter([b]));
+            return assemble(base, inputs, layouts, &specs[0]).map(|b| SmallVec::from_iter([b]));
         }
         Primitive::Scatter { op, axes } => {
             let mut out = writable(inputs.remove(0), &specs[0])?;
@@ -51,7 +60,7 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
                 *op,
                 out.slice_mut(specs[0].dtype),
                 &specs[0].shape,
-                &indices(&inputs)?,
+                &indices(inputs)?,
                 axes,
                 updates.slice()?,
                 &updates.layout,
@@ -82,16 +91,22 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
         }
         _ => {}
     }
-    let mut outs = specs.iter().map(allocate).collect::<Result<Outputs>>()?;
+    let mut outs = Outputs::new();
+    for spec in specs {
+        outs.push(allocate(spec)?);
+    }
     #[cfg(feature = "metal-kernels")]
     if let Primitive::Kernel(launch) = primitive {
-        launch.run(&inputs, specs, &mut outs)?;
+        launch.run(inputs, specs, &mut outs)?;
         return Ok(outs);
     }
     if specs.iter().all(|s| s.shape.contains(&0)) {
         return Ok(outs);
     }
-    let x: SmallVec<[Slice<'_>; 4]> = inputs.iter().map(View::slice).collect::<Result<_>>()?;
+    let mut x: SmallVec<[Slice<'_>; 4]> = SmallVec::new();
+    for view in inputs.iter() {
+        x.push(view.slice()?);
+    }
     let l = |i: usize| &inputs[i].layout;
     let out = outs[0].slice_mut(specs[0].dtype);
     match primitive {
@@ -124,7 +139,7 @@ fn run(primitive: &Primitive, mut inputs: Inputs, specs: &[Spec]) -> Result<Outp
         Primitive::Assemble { .. } | Primitive::Scatter { .. } => {
             unreachable!("handled above, where the first input is taken by value")
         }
-        _ => super::cpu_fast::run(primitive, &inputs, &x, specs, &mut outs)?,
+        _ => super::cpu_fast::run(primitive, inputs, &x, specs, &mut outs)?,
     }
     Ok(outs)
 }

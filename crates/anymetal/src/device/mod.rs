@@ -31,7 +31,7 @@ pub use primitive::{AttentionSpec, MaskKind, Primitive};
 pub use anymetal_kernels::par::{threads, with_threads};
 
 use crate::error::{Error, Result};
-use crate::{Dtype, Shape};
+use crate::{Dtype, Shape, copy_axes};
 
 /// A memory space; back ends that share one can read each other's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,12 +49,18 @@ impl Space {
 }
 
 /// Shape and dtype of an array.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Spec {
     /// Sizes of the axes.
     pub shape: Shape,
     /// Type of the elements.
     pub dtype: Dtype,
+}
+
+impl Clone for Spec {
+    fn clone(&self) -> Self {
+        Spec { shape: copy_axes(&self.shape), dtype: self.dtype }
+    }
 }
 
 impl Spec {

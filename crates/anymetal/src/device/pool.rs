@@ -82,7 +82,7 @@ impl Drop for Block {
                 free.0.resize_with(class + 1, Vec::new);
             }
             free.0[class].push(Free(self.ptr));
-            CACHED.fetch_add(size, Relaxed);
+            free.set_cached(|cached| cached + size);
             return;
         }
         system_free(self.ptr, size);
@@ -146,13 +146,15 @@ pub fn set_memory_limit(bytes: usize) -> usize {
 /// Gives all memory kept for reuse back to the system.
 pub fn clear_cache() {
     let lists = match FREE.lock() {
-        Ok(mut free) => std::mem::take(&mut free.0),
+        Ok(mut free) => {
+            free.set_cached(|_| 0);
+            std::mem::take(&mut free.0)
+        }
         Err(_) => return,
     };
     for (class, list) in lists.into_iter().enumerate() {
         let size = class_size(class as u32);
         for Free(ptr) in list {
-            CACHED.fetch_sub(size, Relaxed);
             system_free(ptr, size);
         }
     }
@@ -163,7 +165,16 @@ struct Free(NonNull<u8>);
 // SAFETY: a free block is referred to by its list entry alone.
 unsafe impl Send for Free {}
 
+/// The blocks of each class.
 struct FreeLists(Vec<Vec<Free>>);
+
+impl FreeLists {
+    /// Changes [`CACHED`], which is written under the lock of the lists alone: no atomic addition
+    /// is needed, and those are most of what a small allocation costs here.
+    fn set_cached(&mut self, to: impl FnOnce(usize) -> usize) {
+        CACHED.store(to(CACHED.load(Relaxed)), Relaxed);
+    }
+}
 
 static FREE: Mutex<FreeLists> = Mutex::new(FreeLists(Vec::new()));
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
@@ -173,15 +184,19 @@ static CACHE_LIMIT: AtomicUsize = AtomicUsize::new(4 << 30);
 static LIMIT: AtomicUsize = AtomicUsize::new(0);
 
 fn take_cached(class: u32, size: usize) -> Option<NonNull<u8>> {
-    let Free(ptr) = FREE.lock().ok()?.0.get_mut(class as usize)?.pop()?;
-    CACHED.fetch_sub(size, Relaxed);
+    let mut free = FREE.lock().ok()?;
+    let Free(ptr) = free.0.get_mut(class as usize)?.pop()?;
+    free.set_cached(|cached| cached - size);
+    drop(free);
     note_active(size);
     Some(ptr)
 }
 
 fn note_active(size: usize) {
     let now = ACTIVE.fetch_add(size, Relaxed) + size;
-    PEAK.fetch_max(now, Relaxed);
+    if now > PEAK.load(Relaxed) {
+        PEAK.fetch_max(now, Relaxed);
+    }
 }
 
 fn refused(requested: usize, reason: &str) -> Error {

@@ -100,7 +100,7 @@ impl Rules {
         let custom = Custom { rules: self.clone(), primals: primals.len() };
         let inputs = primals.iter().chain(outputs).cloned().collect();
         let specs = outputs.iter().map(|o| o.spec().clone()).collect();
-        node::record(Box::new(custom), inputs, specs, Stream::current()).into_vec()
+        node::record(custom, inputs, specs, Stream::current()).into_vec()
     }
 
     fn describe(&self, text: &mut fmt::DebugStruct<'_, '_>) -> fmt::Result {

@@ -33,7 +33,7 @@ pub fn jvp(
         }
         let outs: Vec<Option<Array>> = (0..node.output_count()).map(|i| node.output(i)).collect();
         let cx = Jvp { inputs: &node.inputs, outputs: &outs, tangents: &tangents };
-        let operation = &*node.operation;
+        let operation = &node.operation;
         let out_tangents = node.stream.scope(|| match operation.jvp(&cx) {
             Some(tangents) => tangents,
             None => from_vjp(operation, &cx),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Array;
-use crate::array::node::{Node, Output};
+use crate::array::node::{Node, NodeId, Output};
 use crate::error::{Error, Result, ShapeText};
 use crate::operation::Transform;
 
@@ -50,12 +50,12 @@ pub(crate) fn nodes_between(
         array.0.node()
     };
     let mut order: Vec<Arc<Node>> = Vec::new();
-    let mut dependent: FxHashSet<*const Node> = FxHashSet::default();
-    let mut seen: FxHashSet<*const Node> = FxHashSet::default();
+    let mut dependent: FxHashSet<NodeId> = FxHashSet::default();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
     for output in outputs {
         if let Some(node) = walkable(output)
-            && seen.insert(Arc::as_ptr(&node))
+            && seen.insert(node.id())
         {
             stack.push((node, 0));
         }
@@ -65,7 +65,7 @@ pub(crate) fn nodes_between(
                 *next += 1;
                 if looked_at
                     && let Some(node) = walkable(input)
-                    && seen.insert(Arc::as_ptr(&node))
+                    && seen.insert(node.id())
                 {
                     stack.push((node, 0));
                 }
@@ -73,13 +73,13 @@ pub(crate) fn nodes_between(
             }
             let depends = node.inputs.iter().enumerate().any(|(i, input)| {
                 let depends = leaf_keys.contains(&key(input))
-                    || walkable(input).is_some_and(|n| dependent.contains(&Arc::as_ptr(&n)));
+                    || walkable(input).is_some_and(|n| dependent.contains(&n.id()));
                 depends && node.operation.looks_at(transform, i)
             });
             if let Some((node, _)) = stack.pop()
                 && depends
             {
-                dependent.insert(Arc::as_ptr(&node));
+                dependent.insert(node.id());
                 order.push(node);
             }
         }

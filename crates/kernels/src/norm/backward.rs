@@ -10,6 +10,7 @@
 //! The sums over rows run in `f32` for [`FLUSH_ROWS`] rows at a time and in `f64` beyond, per
 //! piece of consecutive rows; the pieces are added in order.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::affine::{self, Float};
@@ -146,9 +147,9 @@ impl Call {
     fn lanes<E: LaneElement>(&self, x: &[E], g: &[E], dx: &mut [E]) -> Vec<f64> {
         let level = simd::level();
         let stream = 3 * size_of_val(dx) > STREAM_BYTES;
+        let weight = &*pair_order::<E>(&self.weight);
         self.pieces(dx, 3 * size_of::<E>(), |range, dx, sums| {
             let (rows, g_rows) = (&self.rows, &self.g_rows);
-            let weight = &self.weight;
             let piece = Backward {
                 kind: self.kind,
                 x,
@@ -234,6 +235,42 @@ impl Call {
     }
 }
 
+/// A vector in the order in which pairs of lanes of `E` are loaded; what is left beyond the last
+/// pair stays as it is.
+fn pair_order<E: LaneElement>(vector: &[f32]) -> Cow<'_, [f32]> {
+    if !E::EVENS_FIRST {
+        return Cow::Borrowed(vector);
+    }
+    let mut ordered = vector.to_vec();
+    for (to, from) in ordered.as_chunks_mut::<PAIR>().0.iter_mut().zip(vector.as_chunks::<PAIR>().0)
+    {
+        for (k, to) in to.iter_mut().enumerate() {
+            *to = from[place::<E>(k)];
+        }
+    }
+    Cow::Owned(ordered)
+}
+
+/// Where in a pair the lane is that comes at place `k`.
+#[inline(always)]
+fn place<E: LaneElement>(k: usize) -> usize {
+    if E::EVENS_FIRST { 2 * (k % LANES) + k / LANES } else { k }
+}
+
+/// Adds what was summed, in the order of pairs, to `sums`, and begins anew.
+fn flush<E: LaneElement>(sums: &mut [f64], recent: &mut [f32]) {
+    let (sums, sum_end) = sums.as_chunks_mut::<PAIR>();
+    let (recent, end) = recent.as_chunks_mut::<PAIR>();
+    for (sums, recent) in sums.iter_mut().zip(recent) {
+        for (k, recent) in recent.iter_mut().enumerate() {
+            sums[place::<E>(k)] += std::mem::take(recent) as f64;
+        }
+    }
+    for (sum, recent) in sum_end.iter_mut().zip(end) {
+        *sum += std::mem::take(recent) as f64;
+    }
+}
+
 /// The rows `range` of one call.
 struct Backward<'a, E> {
     kind: Kind,
@@ -242,6 +279,7 @@ struct Backward<'a, E> {
     g: &'a [E],
     g_rows: &'a Rows,
     range: Range<usize>,
+    /// In the order of pairs, as what is kept of the sums.
     weight: &'a [f32],
     eps: f32,
     dx: &'a mut [E],
@@ -291,8 +329,8 @@ impl<E: LaneElement> Backward<'_, E> {
                 (Some(dx), false) => row.finish::<L, LAYER, 2>(l, known, dx, weight, bias),
             }
             if n % FLUSH_ROWS == 0 || n == self.range.len() {
-                for (sum, recent) in self.sums.iter_mut().zip(&mut recent) {
-                    *sum += std::mem::take(recent) as f64;
+                for (sums, recent) in self.sums.chunks_mut(len).zip(recent.chunks_mut(len)) {
+                    flush::<E>(sums, recent);
                 }
             }
         }
@@ -353,33 +391,36 @@ impl<E: LaneElement> Row<'_, E> {
     /// With `d = x - mean`, the sums of `d^2`, `u * d`, and for layer norms `d` and `u`.
     #[inline(always)]
     fn sums<L: Lanes, const LAYER: bool>(self, l: L, mean: f32) -> [f64; 4] {
-        /// Elements per step, for four sets of sums that need not wait for each other.
-        const STEP: usize = 4 * LANES;
-        let about = l.splat(mean);
         let mut total = [0.0; 4];
         let blocks = self.x.chunks(BLOCK).zip(self.g.chunks(BLOCK)).zip(self.weight.chunks(BLOCK));
         for ((x, g), w) in blocks {
-            let mut sets = [[l.splat(0.0); 4]; 4];
-            let (xs, x_end) = x.as_chunks::<STEP>();
-            let (gs, g_end) = g.as_chunks::<STEP>();
-            let (ws, w_end) = w.as_chunks::<STEP>();
-            for ((x, g), w) in xs.iter().zip(gs).zip(ws) {
-                let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
-                for (i, set) in sets.iter_mut().enumerate() {
-                    let (x, g, w) = (E::load(l, &x[i]), E::load(l, &g[i]), l.load_f32(&w[i]));
-                    *set = add_sums::<L, LAYER>(l, *set, about, x, g, w);
-                }
+            let about = l.splat(mean);
+            let (x, x_end) = x.as_chunks::<STEP>();
+            let (g, g_end) = g.as_chunks::<STEP>();
+            let (w, w_end) = w.as_chunks::<STEP>();
+            // Sums that do not fit the registers take another sweep, see `Stats`.
+            let mut sets = if L::SUMS >= if LAYER { 8 } else { 4 } {
+                sweep::<L, E, LAYER, 2>(l, x, g, w, 0, about)
+            } else {
+                let [a] = sweep::<L, E, LAYER, 1>(l, x, g, w, 0, about);
+                let [b] = sweep::<L, E, LAYER, 1>(l, x, g, w, 1, about);
+                [a, b]
+            };
+            let (x, x_end) = x_end.as_chunks::<PAIR>();
+            let (g, g_end) = g_end.as_chunks::<PAIR>();
+            let (w, w_end) = w_end.as_chunks::<PAIR>();
+            for ((x, g), w) in x.iter().zip(g).zip(w) {
+                sets[0] = add_pair::<L, E, LAYER>(l, sets[0], about, x, g, w);
             }
             let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
             for ((x, g), w) in ends {
                 // Missing elements have no difference from the mean, and `u` of 0.
                 let (x, g) = (E::load_padded(l, x, mean), E::load_part(l, g));
                 let w = f32::load_part(l, w);
-                sets[0] = add_sums::<L, LAYER>(l, sets[0], about, x, g, w);
+                sets[1] = add_sums::<L, LAYER>(l, sets[1], about, x, g, w);
             }
             for (k, total) in total.iter_mut().enumerate() {
-                let (low, high) = (l.add(sets[0][k], sets[1][k]), l.add(sets[2][k], sets[3][k]));
-                *total += l.sum(l.add(low, high)) as f64;
+                *total += l.sum(l.add(sets[0][k], sets[1][k])) as f64;
             }
         }
         total
@@ -407,22 +448,20 @@ impl<E: LaneElement> Row<'_, E> {
         let dws = if PARAMS > 0 { &mut dws[..count] } else { dws };
         let dbs = if PARAMS > 1 { &mut dbs[..count] } else { dbs };
         for (i, (((x, g), w), dx)) in xs.iter().zip(gs).zip(ws).zip(dxs).enumerate() {
-            let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+            let (x, g, w) = (E::load_pair(l, x), E::load_pair(l, g), f32::load_pair(l, w));
             let mut pair = [l.splat(0.0); 2];
             for (k, dx) in pair.iter_mut().enumerate() {
-                let (x, g) = (E::load(l, &x[k]), E::load(l, &g[k]));
-                let z = known.stats.normal::<L, LAYER>(l, x);
-                *dx = gradient::<L, LAYER>(l, known, z, g, l.load_f32(&w[k]));
+                let z = known.stats.normal::<L, LAYER>(l, x[k]);
+                *dx = gradient::<L, LAYER>(l, known, z, g[k], w[k]);
                 if PARAMS > 0 {
                     let dw = &mut dws[i].as_chunks_mut().0[k];
-                    l.store_f32(l.mul_add(g, z, l.load_f32(dw)), dw);
+                    l.store_f32(l.mul_add(g[k], z, l.load_f32(dw)), dw);
                 }
                 if PARAMS > 1 {
                     let db = &mut dbs[i].as_chunks_mut().0[k];
-                    l.store_f32(l.add(g, l.load_f32(db)), db);
+                    l.store_f32(l.add(g[k], l.load_f32(db)), db);
                 }
             }
-            let pair = if E::EVENS_FIRST { l.deinterleave(pair[0], pair[1]) } else { pair };
             if let Some(next) = self.stream {
                 for line in (0..PAIR).step_by(64 / size_of::<E>()) {
                     l.prefetch(next[0], i * PAIR + line);
@@ -454,17 +493,70 @@ impl<E: LaneElement> Row<'_, E> {
         dw: &mut [f32],
         db: &mut [f32],
     ) {
-        let rows = self.x.chunks(LANES).zip(self.g.chunks(LANES));
-        for ((x, g), dw) in rows.zip(dw.chunks_mut(LANES)) {
+        let (xs, x_end) = self.x.as_chunks::<PAIR>();
+        let (gs, g_end) = self.g.as_chunks::<PAIR>();
+        let (dws, dw_end) = dw.as_chunks_mut::<PAIR>();
+        let (dbs, db_end) = db.as_chunks_mut::<PAIR>();
+        for ((x, g), dw) in xs.iter().zip(gs).zip(dws) {
+            let (x, g, sums) = (E::load_pair(l, x), E::load_pair(l, g), f32::load_pair(l, dw));
+            let z = [stats.normal::<L, LAYER>(l, x[0]), stats.normal::<L, LAYER>(l, x[1])];
+            let sums = [l.mul_add(g[0], z[0], sums[0]), l.mul_add(g[1], z[1], sums[1])];
+            f32::store_pair(l, sums, dw);
+        }
+        for (g, db) in gs.iter().zip(dbs) {
+            let (g, sums) = (E::load_pair(l, g), f32::load_pair(l, db));
+            f32::store_pair(l, [l.add(g[0], sums[0]), l.add(g[1], sums[1])], db);
+        }
+        let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES));
+        for ((x, g), dw) in ends.zip(dw_end.chunks_mut(LANES)) {
             let z = stats.normal::<L, LAYER>(l, E::load_part(l, x));
             let sum = l.mul_add(E::load_part(l, g), z, f32::load_part(l, dw));
             f32::store_part(l, sum, dw);
         }
-        for (g, db) in self.g.chunks(LANES).zip(db.chunks_mut(LANES)) {
+        for (g, db) in g_end.chunks(LANES).zip(db_end.chunks_mut(LANES)) {
             let sum = l.add(E::load_part(l, g), f32::load_part(l, db));
             f32::store_part(l, sum, db);
         }
     }
+}
+
+/// Elements per step of a sweep, a pair for each of two sets of sums.
+const STEP: usize = 2 * PAIR;
+
+/// Sets `first .. first + W` of the sums over all steps.
+#[inline(always)]
+fn sweep<L: Lanes, E: LaneElement, const LAYER: bool, const W: usize>(
+    l: L,
+    x: &[[E; STEP]],
+    g: &[[E; STEP]],
+    w: &[[f32; STEP]],
+    first: usize,
+    about: L::F,
+) -> [[L::F; 4]; W] {
+    let mut sets = [[l.splat(0.0); 4]; W];
+    for ((x, g), w) in x.iter().zip(g).zip(w) {
+        let (x, g, w) = (x.as_chunks().0, g.as_chunks().0, w.as_chunks().0);
+        for (i, set) in sets.iter_mut().enumerate() {
+            let i = first + i;
+            *set = add_pair::<L, E, LAYER>(l, *set, about, &x[i], &g[i], &w[i]);
+        }
+    }
+    sets
+}
+
+/// Adds a pair to [`Row::sums`].
+#[inline(always)]
+fn add_pair<L: Lanes, E: LaneElement, const LAYER: bool>(
+    l: L,
+    set: [L::F; 4],
+    about: L::F,
+    x: &[E; PAIR],
+    g: &[E; PAIR],
+    w: &[f32; PAIR],
+) -> [L::F; 4] {
+    let (x, g, w) = (E::load_pair(l, x), E::load_pair(l, g), f32::load_pair(l, w));
+    let set = add_sums::<L, LAYER>(l, set, about, x[0], g[0], w[0]);
+    add_sums::<L, LAYER>(l, set, about, x[1], g[1], w[1])
 }
 
 /// Adds sixteen elements to [`Row::sums`].

@@ -247,6 +247,20 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
         let len = self.rows.len;
         let mut gathered = Vec::new();
         let mut wide = vec![0.0; if P::NEEDS_SCRATCH { len } else { 0 }];
+        // Weight and bias are converted for each row, or once if that is slow and pays.
+        let mut wide_affine = Vec::new();
+        if O::SLOW_LOAD && AFTER != PLAIN && self.range.len() > 3 && len <= WIDE_AFFINE {
+            wide_affine.resize(len / PAIR, [[0.0; PAIR]; 2]);
+            for (i, wide) in wide_affine.iter_mut().enumerate() {
+                let at = i * PAIR..(i + 1) * PAIR;
+                for (vector, wide) in [weight, bias].into_iter().zip(wide) {
+                    if let Some(vector) = vector.get(at.clone()).and_then(|v| v.first_chunk()) {
+                        f32::store_pair(l, O::load_pair(l, vector), wide);
+                    }
+                }
+            }
+        }
+        let wide_affine = wide_affine.as_slice();
         let mut starts = self.rows.starts(self.range.start);
         let mut start = starts.next().unwrap_or(0);
         for out in self.out.chunks_exact_mut(len) {
@@ -256,7 +270,7 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
                 if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
             start = starts.next().unwrap_or(0);
             let next = self.x.get(start..).unwrap_or(&[]);
-            let write = Write { stats, x, next, weight, bias, stream: self.stream };
+            let write = Write { stats, x, next, weight, bias, wide_affine, stream: self.stream };
             write.run::<L, LAYER, AFTER>(l, out);
         }
         if self.stream {
@@ -273,8 +287,13 @@ struct Write<'a, W, X, O> {
     next: &'a [X],
     weight: &'a [O],
     bias: &'a [O],
+    /// Weight and bias pair by pair in `f32`, if that is worth it; else nothing.
+    wide_affine: &'a [[[f32; PAIR]; 2]],
     stream: bool,
 }
+
+/// Longest row whose weight and bias in `f32` leave room for it in the first-level cache.
+const WIDE_AFFINE: usize = 2048;
 
 /// Elements of a pair of lanes.
 const PAIR: usize = 2 * LANES;
@@ -293,10 +312,24 @@ impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
         let count = xs.len();
         let ws = if AFTER == PLAIN { ws } else { &ws[..count] };
         let bs = if AFTER == WEIGHT_BIAS { &bs[..count] } else { bs };
+        // Tried without gain: going backwards, to what the first pass has left in the first-level
+        // cache (one row 4 % less, rows of 4 KB 25 % more: prefetchers like it forward).
         for (i, (x, out)) in xs.iter().zip(outs).enumerate() {
             let x = W::load_pair(l, x);
-            let w = if AFTER == PLAIN { [zero; 2] } else { O::load_pair(l, &ws[i]) };
-            let b = if AFTER == WEIGHT_BIAS { O::load_pair(l, &bs[i]) } else { [zero; 2] };
+            let (mut w, mut b) = ([zero; 2], [zero; 2]);
+            if let Some(wide) = self.wide_affine.get(i) {
+                w = f32::load_pair(l, &wide[0]);
+                if AFTER == WEIGHT_BIAS {
+                    b = f32::load_pair(l, &wide[1]);
+                }
+            } else {
+                if AFTER != PLAIN {
+                    w = O::load_pair(l, &ws[i]);
+                }
+                if AFTER == WEIGHT_BIAS {
+                    b = O::load_pair(l, &bs[i]);
+                }
+            }
             let y = [
                 output::<L, O, LAYER, AFTER>(l, s, x[0], w[0], b[0]),
                 output::<L, O, LAYER, AFTER>(l, s, x[1], w[1], b[1]),

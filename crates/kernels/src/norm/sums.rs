@@ -137,6 +137,29 @@ fn sums<L: Lanes, X: LaneElement, const N: usize>(
     total
 }
 
+/// Sets of sums, so that additions need not wait for each other.
+const SETS: usize = 8;
+
+/// Sets `first .. first + W`, over all steps. All of them at once would be one sweep, but sums
+/// that do not fit the registers are kept in memory, at half the speed.
+#[inline(always)]
+fn sweep<L: Lanes, X: LaneElement, const N: usize, const W: usize>(
+    l: L,
+    steps: &[[X; SETS * LANES]],
+    first: usize,
+    step: impl Step<L, N>,
+) -> [[L::F; N]; W] {
+    let mut sets = [[l.splat(0.0); N]; W];
+    for x in steps {
+        let x = &x[first * LANES..][..W * LANES];
+        for (set, x) in sets.as_chunks_mut::<2>().0.iter_mut().zip(x.as_chunks().0) {
+            let x = X::load_pair(l, x);
+            *set = [step.add(l, set[0], x[0]), step.add(l, set[1], x[1])];
+        }
+    }
+    sets
+}
+
 #[inline(always)]
 fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
     l: L,
@@ -144,14 +167,19 @@ fn block_sums<L: Lanes, X: LaneElement, const N: usize>(
     pad: f32,
     step: impl Step<L, N>,
 ) -> [L::F; N] {
-    /// Sets of sums, so that additions need not wait for each other.
-    const SETS: usize = 8;
     let mut sets = [[l.splat(0.0); N]; SETS];
     let (steps, rest) = x.as_chunks::<{ SETS * LANES }>();
-    for x in steps {
-        for (set, x) in sets.as_chunks_mut::<2>().0.iter_mut().zip(x.as_chunks().0) {
-            let x = X::load_pair(l, x);
-            *set = [step.add(l, set[0], x[0]), step.add(l, set[1], x[1])];
+    match L::SUMS / N {
+        SETS.. => sets = sweep::<L, X, N, SETS>(l, steps, 0, step),
+        4..SETS => {
+            for (i, sets) in sets.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                *sets = sweep(l, steps, 4 * i, step);
+            }
+        }
+        _ => {
+            for (i, sets) in sets.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                *sets = sweep(l, steps, 2 * i, step);
+            }
         }
     }
     let (chunks, end) = rest.as_chunks::<LANES>();

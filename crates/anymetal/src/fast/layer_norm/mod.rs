@@ -7,7 +7,7 @@ use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
 use crate::error::Result;
 use crate::operation::{Jvp, Operation, Vjp};
-use crate::{Array, Dtype, Shape, ops};
+use crate::{Array, Dtype, copy_axes, ops};
 use backward::LayerNormBackward;
 
 /// `(x - mean(x)) / sqrt(variance(x) + eps) * weight + bias` over the last axis, with the biased
@@ -78,8 +78,8 @@ fn result_dtype(x: &Array, weight: Option<&Array>, bias: Option<&Array>) -> Dtyp
 }
 
 fn record(x: &Array, weight: Option<&Array>, bias: Option<&Array>, op: LayerNorm) -> Array {
-    let (shape, dtype) = (Shape::from_slice(x.shape()), op.dtype);
-    let inputs = std::iter::once(x.clone()).chain(weight.cloned()).chain(bias.cloned());
+    let (shape, dtype) = (copy_axes(x.shape()), op.dtype);
+    let inputs = [Some(x), weight, bias].into_iter().flatten().cloned();
     Array::record(op, inputs, shape, dtype)
 }
 
@@ -113,7 +113,7 @@ impl Operation for LayerNorm {
     }
 
     fn infer(&self, inputs: &[Array]) -> Result<Vec<Spec>> {
-        Ok(vec![Spec::new(Shape::from_slice(inputs[0].shape()), self.dtype)])
+        Ok(vec![Spec::new(copy_axes(inputs[0].shape()), self.dtype)])
     }
 
     fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {

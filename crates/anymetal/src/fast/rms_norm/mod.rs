@@ -8,7 +8,7 @@ use crate::array::eval::EvalContext;
 use crate::device::{Primitive, Spec};
 use crate::error::Result;
 use crate::operation::{Jvp, Operation, Vjp};
-use crate::{Array, Dtype, Shape, ops};
+use crate::{Array, Dtype, copy_axes, ops};
 use backward::RmsNormBackward;
 
 /// `x / sqrt(mean(x^2) + eps) * weight` over the last axis.
@@ -60,8 +60,8 @@ pub fn composed(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
 }
 
 fn record(x: &Array, weight: Option<&Array>, op: RmsNorm) -> Array {
-    let (shape, dtype) = (Shape::from_slice(x.shape()), op.dtype);
-    let inputs = std::iter::once(x.clone()).chain(weight.cloned());
+    let (shape, dtype) = (copy_axes(x.shape()), op.dtype);
+    let inputs = [Some(x), weight].into_iter().flatten().cloned();
     Array::record(op, inputs, shape, dtype)
 }
 
@@ -85,7 +85,7 @@ impl Operation for RmsNorm {
     }
 
     fn infer(&self, inputs: &[Array]) -> Result<Vec<Spec>> {
-        Ok(vec![Spec::new(Shape::from_slice(inputs[0].shape()), self.dtype)])
+        Ok(vec![Spec::new(copy_axes(inputs[0].shape()), self.dtype)])
     }
 
     fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::device::{Primitive, Spec};
 use crate::error::{Error, Result, ShapeText};
 use crate::operation::{Jvp, Operation, Vjp};
 use crate::ops::Operand;
-use crate::{Array, Dtype, Scalar, Shape, ops};
+use crate::{Array, Dtype, Scalar, Shape, copy_axes, ops};
 
 /// How [`rope`] rotates.
 #[derive(Clone, Copy)]
@@ -160,7 +160,7 @@ struct Rope {
 impl Rope {
     fn record(self, x: &Array, offset: &Array, freqs: Option<&Array>) -> Array {
         let inputs = [x, offset].into_iter().chain(freqs).cloned();
-        Array::record(self, inputs, Shape::from_slice(x.shape()), x.dtype())
+        Array::record(self, inputs, copy_axes(x.shape()), x.dtype())
     }
 
     /// Angles, of shape (B or 1, 1, .., T, dims / 2).

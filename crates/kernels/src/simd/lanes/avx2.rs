@@ -43,6 +43,7 @@ fn half_mut<T, const N: usize>(to: &mut [T; N], i: usize) -> *mut T {
 
 impl Lanes for Avx2 {
     type F = F;
+    const SUMS: usize = 4;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F {

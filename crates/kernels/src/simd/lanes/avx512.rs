@@ -32,6 +32,7 @@ const UPPER: i32 = 0xffff_0000u32 as i32;
 
 impl Lanes for Avx512 {
     type F = F;
+    const SUMS: usize = 16;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F {

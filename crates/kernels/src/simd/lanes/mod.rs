@@ -27,6 +27,8 @@ pub(crate) const LANES: usize = 16;
 pub(crate) trait Lanes: Copy {
     /// The lanes.
     type F: Copy;
+    /// How many of them fit in registers as running sums, beside what is being added.
+    const SUMS: usize;
 
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -106,6 +108,8 @@ pub(crate) trait LaneElement: Element + Default {
     fn alternate<L: Lanes>(l: L, a: [L::F; 2]) -> [L::F; 2] {
         if Self::EVENS_FIRST { a } else { l.interleave(a[0], a[1]) }
     }
+    /// Whether a load takes longer than one of `f32` from the second-level cache.
+    const SLOW_LOAD: bool = false;
     /// The order of pairs: even places and odd places, or as they lie.
     const EVENS_FIRST: bool = false;
     /// Rounds lanes to values of this dtype. The lower 16 bits of NaN must be 0.
@@ -178,6 +182,8 @@ impl LaneElement for f32 {
 }
 
 impl LaneElement for f16 {
+    const SLOW_LOAD: bool = true;
+
     #[inline(always)]
     fn load<L: Lanes>(l: L, from: &[Self; LANES]) -> L::F {
         l.load_f16(from)

@@ -14,6 +14,7 @@ type F = [f32; LANES];
 
 impl Lanes for Portable {
     type F = F;
+    const SUMS: usize = 2;
 
     #[inline(always)]
     fn splat(self, x: f32) -> F {
