@@ -154,6 +154,32 @@ fn ir_keeps_names_loops_and_calls() {
     }
 }
 
+/// The lines of the IR in which a kernel loads or stores.
+fn accesses(text: &str) -> Vec<String> {
+    let compilation = check(text);
+    let module = ir::print(compilation.module.as_ref().expect("a module"));
+    let is_access = |line: &&str| line.contains("load ") || line.trim().starts_with("store ");
+    module.lines().filter(is_access).map(str::to_string).collect()
+}
+
+#[test]
+fn qualifiers_of_memory_reach_every_access() {
+    let accesses = accesses(
+        "struct S { float4 v; uint a[2]; };\n\
+         uint pick(coherent device uint* p, uint i) { return p[i]; }\n\
+         kernel void k(coherent(device) device S* s [[buffer(0)]], volatile device uint* v \
+         [[buffer(1)]], device uint* plain [[buffer(2)]], uint i [[thread_position_in_grid]]) {\n\
+           coherent device S& one = s[i];\n\
+           one.a[1] = v[i];\n\
+           s->v.y = 2;\n\
+           plain[i] = pick(one.a, 0);\n\
+         }\n",
+    );
+    let count = |word: &str| accesses.iter().filter(|line| line.contains(word)).count();
+    assert_eq!(count(" volatile"), 1, "{accesses:#?}");
+    assert_eq!(count(" coherent"), 3, "{accesses:#?}");
+}
+
 #[test]
 fn the_language_and_the_library_compile() {
     check(include_str!("features.metal"));
