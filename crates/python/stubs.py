@@ -26,12 +26,15 @@ import collections.abc
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import Any, BinaryIO, Literal, TypeAlias, overload
+from typing import Any, BinaryIO, Literal, ParamSpec, TypeAlias, TypeVar, overload
 """
 ALIASES = """
 scalar: TypeAlias = bool | int | float | complex
 StreamOrDevice: TypeAlias = Stream | Device | DeviceType | None
 file: TypeAlias = BinaryIO
+DLPackCompatible: TypeAlias = Any
+P = ParamSpec("P")
+R = TypeVar("R")
 """
 
 # Properties, by class and name.

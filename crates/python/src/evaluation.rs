@@ -51,6 +51,11 @@ pub(crate) fn evaluate(
     warning::kernel_findings(py)
 }
 
+/// Evaluates an array whose values an operation needs at once.
+pub(crate) fn computed(array: &Array) -> PyResult<()> {
+    Python::attach(|py| evaluate(py, || array.eval()))
+}
+
 /// Whether this is the thread on which Python runs the handlers of signals.
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
     thread_local! {

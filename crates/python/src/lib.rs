@@ -39,12 +39,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     transforms::register(module)?;
     warning::register(module)?;
-    let fast = PyModule::new(module.py(), "fast")?;
-    for family in fast::FUNCTIONS {
-        add_functions(&fast, family)?;
-    }
-    fast.add_class::<fast::MetalKernel>()?;
-    module.add_submodule(&fast)?;
+    add_submodule(module, "fast", fast::FUNCTIONS)?;
     array::register(module)?;
     for &(name, function) in ops::ALIASES {
         module.add(name, module.getattr(function)?)?;

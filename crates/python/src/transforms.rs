@@ -357,5 +357,5 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     flat.add_function(wrap_pyfunction!(gradients, &flat)?)?;
     flat.add_function(wrap_pyfunction!(map, &flat)?)?;
     flat.add_function(wrap_pyfunction!(custom, &flat)?)?;
-    module.add_submodule(&flat)
+    module.setattr("_transforms", flat)
 }

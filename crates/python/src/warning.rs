@@ -80,7 +80,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         }
         ANY.store(true, Ordering::Release);
     })));
-    module.add("KernelWarning", py.get_type::<KernelWarning>())?;
-    module.add("HiddenCastWarning", py.get_type::<HiddenCastWarning>())?;
-    module.add_function(wrap_pyfunction!(_report_hidden_casts, module)?)
+    // Not among the names that `from _core import *` takes: MLX has none of these.
+    module.setattr("KernelWarning", py.get_type::<KernelWarning>())?;
+    module.setattr("HiddenCastWarning", py.get_type::<HiddenCastWarning>())?;
+    module.setattr("_report_hidden_casts", wrap_pyfunction!(_report_hidden_casts, module)?)
 }

@@ -9,6 +9,7 @@ use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
 use super::{PyArray, build};
 use crate::argument::{Argument, Number, check_fits};
 use crate::error::{CallError, OrRaise};
+use crate::evaluation::computed;
 
 #[pymethods]
 impl PyArray {
@@ -210,6 +211,7 @@ fn masked(array: &Array, mask: &Array, value: &Array) -> Result<Array, CallError
     let whole = [&value.shape()[..1], rest].concat();
     let value = ops::broadcast_to(value, &whole).map_err(|_| unbroadcastable())?;
     // Which part goes where follows from the mask's values.
+    computed(mask)?;
     let chosen: Vec<i64> = mask
         .to_vec::<bool>()?
         .iter()

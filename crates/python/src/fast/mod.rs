@@ -12,8 +12,6 @@ use crate::error::CallError;
 use crate::function::{Row, row};
 use crate::warning;
 
-pub(crate) use kernel::MetalKernel;
-
 /// The functions of the submodule, by family.
 pub(crate) const FUNCTIONS: &[&[Row]] = &[FUSED, kernel::FUNCTIONS];
 

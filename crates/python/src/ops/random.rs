@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 
 use crate::argument::{Argument, Number, Sizes};
 use crate::error::CallError;
+use crate::evaluation::computed;
 use crate::function::{Call, Row, row};
 
 /// Sizes and dtype of what is drawn.
@@ -90,7 +91,9 @@ fn categorical(
 
 /// The numbers before `n` in random order. The order is found at once.
 fn permutation(n: usize, key: Option<&Array>) -> Result<Array, CallError> {
-    let bits = random::bits(&[n], 4, key)?.to_vec::<u32>()?;
+    let bits = random::bits(&[n], 4, key)?;
+    computed(&bits)?;
+    let bits = bits.to_vec::<u32>()?;
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.sort_by_key(|&i| bits[i as usize]);
     Ok(Array::from_slice(&order, &[n])?)

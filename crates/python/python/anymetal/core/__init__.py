@@ -4,6 +4,7 @@ from anymetal._core import *  # noqa: F403
 from anymetal._core import _PrintOptionsContext as _PrintOptionsContext
 
 from . import cuda as cuda
+from . import fast as fast
 from . import linalg as linalg
 from . import metal as metal
 from . import random as random
