@@ -400,3 +400,14 @@ fn every_attribute_has_its_value_and_width() -> Result<()> {
     assert_eq!(out, expected);
     Ok(())
 }
+
+#[test]
+fn a_call_runs_on_its_stream() {
+    let body = "uint i = thread_position_in_grid.x; out[i] = 2 * inp[i];";
+    let kernel = fast::metal_kernel("double", &["inp"], &["out"], body).build().unwrap();
+    let x = Array::from_slice(&[1i32, 2, 3], &[3]).unwrap();
+    let fake = anymetal::device::fake::device();
+    let call = kernel.call(&[(&x).into()]).grid([3, 1, 1]).output(&[3], Dtype::I32);
+    let y = call.stream(fake.stream()).run().unwrap().remove(0);
+    assert_eq!(y.to_vec::<i32>().unwrap(), [2, 4, 6]);
+}

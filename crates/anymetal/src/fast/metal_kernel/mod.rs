@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anymetal_msl::signature::{self, CustomKernel as Generator, Input, Output};
 
 use crate::array::eval::EvalContext;
-use crate::device::{Inputs, Primitive, Spec};
+use crate::device::{Inputs, Primitive, Spec, Stream};
 use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::ops::Operand;
@@ -146,7 +146,8 @@ impl KernelBuilder {
     }
 
     /// Whether inputs that are not row-major are copied first (the default); if not, the kernel
-    /// sees their strides.
+    /// sees their strides. An input with a negative stride is copied either way: a kernel's pointer
+    /// begins at the first element of its buffer.
     pub fn ensure_row_contiguous(mut self, yes: bool) -> Self {
         self.0.ensure_row_contiguous = yes;
         self
@@ -209,6 +210,7 @@ impl MetalKernel {
             ensure_row_contiguous: self.0.ensure_row_contiguous,
             atomic_outputs: self.0.atomic_outputs,
             bounds: Bounds::default(),
+            stream: None,
         }
     }
 }
@@ -226,6 +228,7 @@ pub struct KernelCall {
     ensure_row_contiguous: bool,
     atomic_outputs: bool,
     bounds: Bounds,
+    stream: Option<Stream>,
 }
 
 impl KernelCall {
@@ -294,6 +297,12 @@ impl KernelCall {
         Ok(self.generate().text())
     }
 
+    /// Where the kernel runs; the thread's default stream unless set.
+    pub fn stream(mut self, stream: Stream) -> Self {
+        self.stream = Some(stream);
+        self
+    }
+
     /// Records the call: one array per output.
     ///
     /// # Errors
@@ -323,7 +332,8 @@ impl KernelCall {
             outputs: self.outputs,
             copy_strided: self.ensure_row_contiguous,
         };
-        Array::apply(op, &self.inputs)
+        let stream = self.stream.unwrap_or_else(Stream::current);
+        stream.scope(|| Array::apply(op, &self.inputs))
     }
 
     fn check(&self) -> Result<()> {
