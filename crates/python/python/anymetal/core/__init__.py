@@ -3,7 +3,9 @@
 from anymetal._core import *  # noqa: F403
 from anymetal._core import _PrintOptionsContext as _PrintOptionsContext
 
+from . import _reprlib as _reprlib
 from . import cuda as cuda
+from . import distributed as distributed
 from . import fast as fast
 from . import linalg as linalg
 from . import metal as metal
