@@ -108,22 +108,39 @@ def test_shapes():
     assert x.size == 24 and x.ndim == 3 and len(x) == 2 and x.nbytes == 96
 
 
-def test_reductions_and_order():
+def matrix():
     n = np.random.default_rng().normal(size=(4, 6)).astype(np.float32)
-    x = mx.array(n)
+    return n, mx.array(n)
+
+
+def test_reductions():
+    n, x = matrix()
     for name in ["sum", "mean", "max", "min", "var", "prod"]:
         ours, theirs = getattr(mx, name)(x, axis=1), getattr(np, name)(n, axis=1)
         assert np.allclose(np.array(ours), theirs, rtol=1e-4, atol=1e-5), name
         assert np.allclose(getattr(x, name)().item(), getattr(np, name)(n), rtol=1e-3, atol=1e-5)
     assert mx.argmax(x, axis=1).tolist() == n.argmax(1).tolist()
-    assert np.allclose(np.array(mx.sort(x, axis=0)), np.sort(n, axis=0))
-    assert mx.argsort(x[0]).tolist() == n[0].argsort().tolist()
-    assert np.allclose(np.array(mx.cumsum(x, axis=1)), n.cumsum(1), rtol=1e-4, atol=1e-5)
-    assert np.allclose(
-        np.array(mx.topk(x, 2, axis=1)).sum(1), np.sort(n, 1)[:, -2:].sum(1), atol=1e-5
-    )
     assert mx.any(x > 9).item() is False and mx.all(x < 9).item() is True
     assert np.allclose(np.array(mx.logsumexp(x, axis=-1)), np.log(np.exp(n).sum(-1)), rtol=1e-4)
+
+
+def test_order():
+    n, x = matrix()
+    assert np.array_equal(np.array(mx.sort(x, axis=0)), np.sort(n, axis=0))
+    assert mx.argsort(x[0]).tolist() == n[0].argsort().tolist()
+    largest = np.array(mx.topk(x, 2, axis=1)).sum(1)
+    assert np.allclose(largest, np.sort(n, 1)[:, -2:].sum(1), atol=1e-5)
+
+
+def test_running_sums():
+    n, x = matrix()
+    assert np.allclose(np.array(mx.cumsum(x, axis=1)), n.cumsum(1), rtol=1e-4, atol=1e-5)
+
+
+def test_sums_over_named_axes():
+    n, x = matrix()
+    ours = mx.einsum("ij,kj->ik", x, x)
+    assert np.allclose(np.array(ours), n @ n.T, rtol=1e-4, atol=1e-5)
 
 
 def test_random_numbers():

@@ -105,7 +105,7 @@ def test_mapping_over_axes():
     a, b = mx.random.normal((2, 3, 4)), mx.random.normal((4, 3))
     dot = mx.vmap(lambda x, y: x @ y, in_axes=(2, 0), out_axes=1)
     assert dot(a, b).shape == (2, 4)
-    assert mx.allclose(dot(a, b), mx.einsum("ijk,kj->ik", a, b), rtol=1e-5, atol=1e-5)
+    assert mx.allclose(dot(a, b), (a * b.T).sum(axis=1), rtol=1e-5, atol=1e-5)
     twice = mx.vmap(mx.vmap(lambda x: x.sum()))
     assert mx.allclose(twice(a), a.sum(-1), rtol=1e-5, atol=1e-5)
 
