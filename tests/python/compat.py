@@ -68,7 +68,8 @@ def table(names):
         "",
         "What of MLX's Python interface `anymetal.core` has. Written by `tests/python/compat.py` "
         f"from MLX {mlx.core.__version__}. A name that MLX has and this package does not raises an "
-        "`AttributeError` that says so.",
+        "`AttributeError` that says so. [Programs written for MLX](compat-programs.md) are the other "
+        "measure.",
         "",
         "| module | names | present |",
         "|---|---|---|",
