@@ -671,7 +671,9 @@ struct Nearest<'n> {
 
 impl<'n> Nearest<'n> {
     fn new(wanted: &'n str) -> Nearest<'n> {
-        Nearest { wanted, limit: (wanted.len() / 3).clamp(1, 3), best: None }
+        // Any letter is near any other.
+        let limit = if wanted.len() < 2 { 0 } else { (wanted.len() / 3).clamp(1, 3) };
+        Nearest { wanted, limit, best: None }
     }
 
     fn consider(&mut self, candidate: &str) {
