@@ -45,7 +45,12 @@ pub(crate) struct Built {
 /// Builds the test binaries and what tests in other languages drive.
 pub(crate) fn build(root: &Path) -> Result<Built, String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["test", "--workspace", "--no-run", "--message-format=json"]);
+    cargo.current_dir(root).args([
+        "test",
+        "--workspace",
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
     let outcome = step::run("build the tests", &mut cargo, false)?;
     if !outcome.success {
         return Err("the tests do not build".into());

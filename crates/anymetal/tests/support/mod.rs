@@ -8,10 +8,10 @@ use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result};
 
 /// Seeded normal numbers (SplitMix64 and Box-Muller), independent of the library's own generator.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Random(seed)
     }
 
@@ -24,7 +24,7 @@ impl Random {
     }
 
     /// A float32 array of standard normal numbers.
-    pub fn normal(&mut self, shape: &[usize]) -> Array {
+    pub(crate) fn normal(&mut self, shape: &[usize]) -> Array {
         let n: usize = shape.iter().product();
         let data: Vec<f32> = (0..n)
             .map(|_| {
@@ -39,7 +39,7 @@ impl Random {
 /// Runs a check on the CPU and on the fake device, and on the CPU in the places of [`matrix`]
 /// that are drawn for the caller.
 #[track_caller]
-pub fn everywhere(check: impl Fn() -> Result<()>) {
+pub(crate) fn everywhere(check: impl Fn() -> Result<()>) {
     for device in [Device::cpu(), fake::device()] {
         device.stream().scope(&check).unwrap_or_else(|e| panic!("on {device:?}: {e}"));
     }
@@ -50,7 +50,7 @@ pub fn everywhere(check: impl Fn() -> Result<()>) {
 }
 
 /// Checks equal shapes and `|a - b| <= tolerance * (1 + |b|)` everywhere, NaN where b is.
-pub fn close(a: &Array, b: &Array, tolerance: f64) -> Result<()> {
+pub(crate) fn close(a: &Array, b: &Array, tolerance: f64) -> Result<()> {
     assert_eq!(a.shape(), b.shape());
     let (x, y) = (a.astype(Dtype::F64)?.to_vec::<f64>()?, b.astype(Dtype::F64)?.to_vec::<f64>()?);
     for (i, (x, y)) in x.iter().zip(&y).enumerate() {
