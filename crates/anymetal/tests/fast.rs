@@ -73,7 +73,7 @@ fn norms_take_strided_inputs_and_mixed_dtypes() {
         let transposed = x.swapaxes(1, 2)?;
         let odd = x.index(&[
             (..).into(),
-            anymetal::ops::Index::Range { start: None, stop: None, step: -1 },
+            ops::Index::Range { start: None, stop: None, step: -1 },
             (1..6).into(),
         ])?;
         for (x, w) in [(&transposed, &w), (&odd, &w)] {

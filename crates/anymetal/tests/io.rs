@@ -1,7 +1,6 @@
 //! Array files: round trips, files of other writers, broken files.
 
 #[path = "support/matrix.rs"]
-#[allow(dead_code, reason = "only the seed is used here")]
 mod matrix;
 #[path = "ops/rng.rs"]
 mod rng;

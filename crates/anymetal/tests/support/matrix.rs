@@ -3,6 +3,7 @@
 //! An ordinary run forces a place of the matrix on a tenth of the checks, drawn by
 //! `ANYMETAL_TEST_SEED` (which `cargo xtask test` sets and prints); with `ANYMETAL_TEST_FULL`
 //! every check runs in every place.
+#![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 

@@ -1,4 +1,5 @@
 //! What several test files use: seeded random arrays, devices, comparison.
+#![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
 mod matrix;
 
