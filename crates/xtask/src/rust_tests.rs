@@ -61,7 +61,9 @@ pub(crate) fn build(root: &Path) -> Result<Built, String> {
         let executable = PathBuf::from(executable);
         let stem = executable.file_stem().map(|s| s.to_string_lossy().into_owned());
         let stem = stem.unwrap_or_default();
-        if line.contains("\"test\":true}") {
+        // Targets that have tests say so too; whether this is their test binary, the profile says.
+        let profile = line.split_once("\"profile\":").map_or("", |(_, rest)| rest);
+        if profile.contains("\"test\":true}") {
             let manifest = PathBuf::from(field(line, "manifest_path").unwrap_or_default());
             let folder = manifest.parent().unwrap_or(root).to_path_buf();
             let label = stem.rsplit_once('-').map_or(stem.as_str(), |(name, _)| name).to_string();
