@@ -22,10 +22,29 @@ macro_rules! on_cpu {
     };
 }
 
-/// Applies `f` to the registers of two values.
-#[inline(always)]
-fn both(a: F, b: F, f: impl Fn(float32x4_t, float32x4_t) -> float32x4_t) -> F {
-    std::array::from_fn(|i| f(a[i], b[i]))
+/// A value whose register `i` is an expression of intrinsics. Written out, because closures given
+/// to the functions of arrays may not be inlined.
+macro_rules! registers {
+    (|$i:ident| $e:expr) => {
+        [
+            {
+                let $i = 0;
+                $e
+            },
+            {
+                let $i = 1;
+                $e
+            },
+            {
+                let $i = 2;
+                $e
+            },
+            {
+                let $i = 3;
+                $e
+            },
+        ]
+    };
 }
 
 impl Lanes for Neon {
@@ -38,23 +57,23 @@ impl Lanes for Neon {
     }
     #[inline(always)]
     fn add(self, a: F, b: F) -> F {
-        on_cpu!(both(a, b, |a, b| vaddq_f32(a, b)))
+        on_cpu!(registers!(|i| vaddq_f32(a[i], b[i])))
     }
     #[inline(always)]
     fn sub(self, a: F, b: F) -> F {
-        on_cpu!(both(a, b, |a, b| vsubq_f32(a, b)))
+        on_cpu!(registers!(|i| vsubq_f32(a[i], b[i])))
     }
     #[inline(always)]
     fn mul(self, a: F, b: F) -> F {
-        on_cpu!(both(a, b, |a, b| vmulq_f32(a, b)))
+        on_cpu!(registers!(|i| vmulq_f32(a[i], b[i])))
     }
     #[inline(always)]
     fn mul_add(self, a: F, b: F, c: F) -> F {
-        on_cpu!(std::array::from_fn(|i| vfmaq_f32(c[i], a[i], b[i])))
+        on_cpu!(registers!(|i| vfmaq_f32(c[i], a[i], b[i])))
     }
     #[inline(always)]
     fn neg_mul_add(self, a: F, b: F, c: F) -> F {
-        on_cpu!(std::array::from_fn(|i| vfmsq_f32(c[i], a[i], b[i])))
+        on_cpu!(registers!(|i| vfmsq_f32(c[i], a[i], b[i])))
     }
     #[inline(always)]
     fn fused(self, a: F, b: F, c: F) -> F {
@@ -62,48 +81,41 @@ impl Lanes for Neon {
     }
     #[inline(always)]
     fn round(self, a: F) -> F {
-        on_cpu!(a.map(|a| vrndnq_f32(a)))
+        on_cpu!(registers!(|i| vrndnq_f32(a[i])))
     }
     #[inline(always)]
     fn quarter_turns(self, k: F, s: F, c: F) -> (F, F) {
-        on_cpu!({
-            let turns: [_; 4] = std::array::from_fn(|i| quarter_turns(k[i], s[i], c[i]));
-            (turns.map(|t| t.0), turns.map(|t| t.1))
-        })
+        let turns = on_cpu!(registers!(|i| quarter_turns(k[i], s[i], c[i])));
+        (registers!(|i| turns[i].0), registers!(|i| turns[i].1))
     }
     #[inline(always)]
     fn all_within(self, a: F, limit: f32) -> bool {
         on_cpu!({
             let limit = vdupq_n_f32(limit);
-            let within = a.map(|a| vcleq_f32(vabsq_f32(a), limit));
+            let within = registers!(|i| vcleq_f32(vabsq_f32(a[i]), limit));
             let all = vandq_u32(vandq_u32(within[0], within[1]), vandq_u32(within[2], within[3]));
             vminvq_u32(all) != 0
         })
     }
     #[inline(always)]
     fn interleave(self, a: F, b: F) -> [F; 2] {
-        on_cpu!({
-            let quarters = |i: usize| {
-                let (a0, b0, a1, b1) = (a[i], b[i], a[i + 1], b[i + 1]);
-                [vzip1q_f32(a0, b0), vzip2q_f32(a0, b0), vzip1q_f32(a1, b1), vzip2q_f32(a1, b1)]
-            };
-            [quarters(0), quarters(2)]
-        })
+        on_cpu!([interleave(a[0], b[0], a[1], b[1]), interleave(a[2], b[2], a[3], b[3])])
     }
     #[inline(always)]
     fn deinterleave(self, a: F, b: F) -> [F; 2] {
         on_cpu!({
             let all = [[a[0], a[1]], [a[2], a[3]], [b[0], b[1]], [b[2], b[3]]];
-            [all.map(|[x, y]| vuzp1q_f32(x, y)), all.map(|[x, y]| vuzp2q_f32(x, y))]
+            [
+                registers!(|i| vuzp1q_f32(all[i][0], all[i][1])),
+                registers!(|i| vuzp2q_f32(all[i][0], all[i][1])),
+            ]
         })
     }
 
     #[inline(always)]
     fn load_f32(self, from: &[f32; LANES]) -> F {
-        on_cpu!({
-            let parts: &[[f32; 4]; 4] = bytemuck::cast_ref(from);
-            std::array::from_fn(|i| vld1q_f32(parts[i].as_ptr()))
-        })
+        let parts: &[[f32; 4]; 4] = bytemuck::cast_ref(from);
+        on_cpu!(registers!(|i| vld1q_f32(parts[i].as_ptr())))
     }
     #[inline(always)]
     fn load_f16(self, from: &[f16; LANES]) -> F {
@@ -113,9 +125,10 @@ impl Lanes for Neon {
     fn load_bf16(self, from: &[bf16; LANES]) -> F {
         on_cpu!({
             let [a, b] = load_halves(bytemuck::cast_ref(from));
-            let low = |x| vreinterpretq_f32_u32(vshll_n_u16::<16>(vget_low_u16(x)));
-            let high = |x| vreinterpretq_f32_u32(vshll_high_n_u16::<16>(x));
-            [low(a), high(a), low(b), high(b)]
+            let (low, high) =
+                (vshll_n_u16::<16>(vget_low_u16(a)), vshll_n_u16::<16>(vget_low_u16(b)));
+            let wide = [low, vshll_high_n_u16::<16>(a), high, vshll_high_n_u16::<16>(b)];
+            registers!(|i| vreinterpretq_f32_u32(wide[i]))
         })
     }
     #[inline(always)]
@@ -123,10 +136,10 @@ impl Lanes for Neon {
         on_cpu!({
             let parts: &[[u16; 8]; 4] = bytemuck::cast_ref(from);
             let upper = vdupq_n_u32(0xffff_0000);
-            let pairs = parts.each_ref().map(|p| vreinterpretq_u32_u16(vld1q_u16(p.as_ptr())));
+            let pairs = registers!(|i| vreinterpretq_u32_u16(vld1q_u16(parts[i].as_ptr())));
             [
-                pairs.map(|p| vreinterpretq_f32_u32(vshlq_n_u32::<16>(p))),
-                pairs.map(|p| vreinterpretq_f32_u32(vandq_u32(p, upper))),
+                registers!(|i| vreinterpretq_f32_u32(vshlq_n_u32::<16>(pairs[i]))),
+                registers!(|i| vreinterpretq_f32_u32(vandq_u32(pairs[i], upper))),
             ]
         })
     }
@@ -146,9 +159,10 @@ impl Lanes for Neon {
     #[inline(always)]
     fn store_bf16(self, a: F, to: &mut [bf16; LANES]) {
         on_cpu!({
-            let a = a.map(|a| round_bf16(a));
-            let upper = |low, high| vshrn_high_n_u32::<16>(vshrn_n_u32::<16>(low), high);
-            store_halves(bytemuck::cast_mut(to), [upper(a[0], a[1]), upper(a[2], a[3])]);
+            let bits = registers!(|i| round_bf16(a[i]));
+            let low = vshrn_high_n_u32::<16>(vshrn_n_u32::<16>(bits[0]), bits[1]);
+            let high = vshrn_high_n_u32::<16>(vshrn_n_u32::<16>(bits[2]), bits[3]);
+            store_halves(bytemuck::cast_mut(to), [low, high]);
         });
     }
     #[inline(always)]
@@ -170,7 +184,7 @@ impl Lanes for Neon {
     fn round_bf16(self, a: F) -> F {
         on_cpu!({
             let upper = vdupq_n_u32(0xffff_0000);
-            a.map(|a| vreinterpretq_f32_u32(vandq_u32(round_clean(a), upper)))
+            registers!(|i| vreinterpretq_f32_u32(vandq_u32(round_clean(a[i]), upper)))
         })
     }
 
@@ -214,12 +228,19 @@ fn quarter_turns(k: float32x4_t, s: float32x4_t, c: float32x4_t) -> (float32x4_t
     (flip(vbslq_f32(odd, c, s), k), flip(vbslq_f32(odd, s, c), vaddq_u32(k, one)))
 }
 
+/// Lanes of `a0` and `b0` in turn, then those of `a1` and `b1`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn interleave(a0: float32x4_t, b0: float32x4_t, a1: float32x4_t, b1: float32x4_t) -> F {
+    [vzip1q_f32(a0, b0), vzip2q_f32(a0, b0), vzip1q_f32(a1, b1), vzip2q_f32(a1, b1)]
+}
+
 /// Sixteen 16-bit elements.
 #[inline]
 #[target_feature(enable = "neon")]
 fn load_halves(from: &[[u16; 8]; 2]) -> [uint16x8_t; 2] {
     // SAFETY: each part has the eight elements that are read.
-    from.each_ref().map(|part| unsafe { vld1q_u16(part.as_ptr()) })
+    unsafe { [vld1q_u16(from[0].as_ptr()), vld1q_u16(from[1].as_ptr())] }
 }
 
 #[inline]
@@ -234,7 +255,7 @@ fn store_halves(to: &mut [[u16; 8]; 2], a: [uint16x8_t; 2]) {
 #[inline]
 #[target_feature(enable = "neon")]
 fn widen_f16(halves: [uint16x8_t; 2]) -> F {
-    let [a, b] = halves.map(|h| vreinterpretq_f16_u16(h));
+    let (a, b) = (vreinterpretq_f16_u16(halves[0]), vreinterpretq_f16_u16(halves[1]));
     [
         vcvt_f32_f16(vget_low_f16(a)),
         vcvt_high_f32_f16(a),
@@ -246,8 +267,9 @@ fn widen_f16(halves: [uint16x8_t; 2]) -> F {
 #[inline]
 #[target_feature(enable = "neon")]
 fn narrow_f16(a: F) -> [uint16x8_t; 2] {
-    let narrow = |low, high| vreinterpretq_u16_f16(vcvt_high_f16_f32(vcvt_f16_f32(low), high));
-    [narrow(a[0], a[1]), narrow(a[2], a[3])]
+    let low = vcvt_high_f16_f32(vcvt_f16_f32(a[0]), a[1]);
+    let high = vcvt_high_f16_f32(vcvt_f16_f32(a[2]), a[3]);
+    [vreinterpretq_u16_f16(low), vreinterpretq_u16_f16(high)]
 }
 
 /// The upper halves of the lanes are the rounded bf16, unless a NaN's lower half is not 0.
