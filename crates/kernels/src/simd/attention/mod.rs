@@ -14,6 +14,8 @@ mod avx2;
 mod avx512;
 mod bytes;
 mod few;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pack;
 mod portable;
 mod rows;
@@ -348,6 +350,8 @@ pub(crate) fn dispatch(level: Level, pairs: bool, visitor: impl Visitor) {
             Some(s) => visitor.visit(s),
             None => visitor.visit(Portable::new()),
         },
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => visitor.visit(neon::Neon),
         _ => {
             let _ = pairs;
             visitor.visit(Portable::new());

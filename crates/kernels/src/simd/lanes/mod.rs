@@ -12,6 +12,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod sincos;
 
@@ -276,7 +278,8 @@ pub(crate) fn with_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx512Bf16 => unsafe { avx512::run(kernel) },
-        // NEON is part of its target, so the compiler uses it there.
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => kernel.run(neon::Neon),
         _ => kernel.run(portable::Portable),
     }
 }
