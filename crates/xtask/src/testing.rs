@@ -14,6 +14,7 @@ pub(crate) fn run(root: &Path, full: bool) -> Result<(), String> {
     python::install(root, &interpreter)?;
     let suites = [
         ("parity with MLX", "parity", Some(("ANYMETAL_PARITY", built.parity))),
+        ("whole kernels", "kernels", Some(("ANYMETAL_COMMAND", built.command.clone()))),
         ("kernels of MLX's headers", "mlx_kernels", Some(("ANYMETAL_COMMAND", built.command))),
         ("the Python package", "python", None),
     ];
