@@ -161,7 +161,20 @@ pub fn logsumexp<'a>(x: &Array, axes: impl Into<Axes<'a>>, keepdims: bool) -> Re
     if x.size() == 0 {
         return Err(Error::shape("logsumexp", "Received empty array.", &[x.shape()]));
     }
-    reduce(ReduceOp::LogSumExp, "logsumexp", &floating(x)?, axes.into(), keepdims)
+    let axes = axes.into();
+    check_no_axes("logsumexp", x, &axes)?;
+    reduce(ReduceOp::LogSumExp, "logsumexp", &floating(x)?, axes, keepdims)
+}
+
+/// MLX's words where there is no axis to name.
+fn check_no_axes(op: &'static str, x: &Array, axes: &Axes<'_>) -> Result<()> {
+    match axes {
+        Axes::Given(axes) if x.ndim() == 0 && !axes.is_empty() => {
+            let message = "Received non-empty axes for array with 0 dimensions.";
+            Err(Error::value(op, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Mean over axes, floating; NaN over nothing.
@@ -234,12 +247,7 @@ pub fn softmax<'a>(x: &Array, axes: impl Into<Axes<'a>>, precise: bool) -> Resul
         return Err(Error::dtype("softmax", "Not defined for complex64.", &[x.dtype()]));
     }
     let axes = axes.into();
-    if let (Axes::Given(given), 0) = (&axes, x.ndim())
-        && !given.is_empty()
-    {
-        let message = "Received non-empty axes for array with 0 dimensions.";
-        return Err(Error::value("softmax", message));
-    }
+    check_no_axes("softmax", &x, &axes)?;
     let axes = axes.resolve("softmax", x.ndim())?;
     if axes.is_empty() {
         return ones(x.shape(), x.dtype());
