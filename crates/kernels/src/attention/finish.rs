@@ -14,6 +14,11 @@ impl<T: Real> Softmax<T> {
     /// Of no scores.
     pub(super) const EMPTY: Self = Softmax { max: T::MIN, sum: T::ZERO };
 
+    /// Of a sink alone.
+    pub(super) fn of_sink(sink: f32) -> Self {
+        Softmax { max: T::of(sink as f64 * std::f64::consts::LOG2_E), sum: T::ONE }
+    }
+
     /// Adds `sum` relative to `max`; returns by what to multiply what was summed before, and what
     /// is added.
     pub(super) fn join(&mut self, other: Self) -> (T, T) {
@@ -29,7 +34,8 @@ impl<T: Real> Softmax<T> {
 /// Takes a row's number, softmax and weighted sum of values.
 pub(super) type Emit<'a, T> = dyn FnMut(usize, Softmax<T>, &[T]) + 'a;
 
-/// Writes a result: `row` divided by the sum. Returns the log-sum-exp.
+/// Writes a result: `row` divided by the sum. Returns the softmax with the sink, whose sum is
+/// infinite if the result is zero for want of keys.
 pub(super) fn finish_row<S: Simd, E: Source<S::T>>(
     s: S,
     mut softmax: Softmax<S::T>,
@@ -37,27 +43,18 @@ pub(super) fn finish_row<S: Simd, E: Source<S::T>>(
     sink: Option<f32>,
     empty_rows: EmptyRows,
     out: &mut [E],
-) -> f32 {
+) -> Softmax<S::T> {
     // No score above the minimum: everything was hidden, or minus infinity.
     let empty = softmax.max == S::T::MIN;
-    let hidden =
-        empty && softmax.sum > S::T::ZERO && sink.is_none_or(|sink| sink == f32::NEG_INFINITY);
     let mut factor = S::T::ONE;
     if let Some(sink) = sink {
-        let max = S::T::of(sink as f64 * std::f64::consts::LOG2_E);
-        factor = softmax.join(Softmax { max, sum: S::T::ONE }).0;
+        factor = softmax.join(Softmax::of_sink(sink)).0;
     }
     if empty && empty_rows == EmptyRows::Zero {
         out.fill(E::put(S::T::ZERO));
+        softmax.sum = S::T::of(f64::INFINITY);
     } else {
         scale_row(s, row, S::T::of(factor.wide() / softmax.sum.wide()), out);
     }
-    if hidden {
-        match empty_rows {
-            EmptyRows::Mean => f32::MIN,
-            EmptyRows::Zero => f32::NEG_INFINITY,
-        }
-    } else {
-        ((softmax.max.wide() + softmax.sum.wide().log2()) * std::f64::consts::LN_2) as f32
-    }
+    softmax
 }

@@ -25,17 +25,17 @@ use crate::simd::attention::{
 const KEYS: usize = 64;
 
 /// Rows that go through the kernels together.
-struct Group {
+pub(super) struct Group {
     /// The task's rows in it.
-    rows: Range<usize>,
+    pub(super) rows: Range<usize>,
     /// Lanes, a multiple of `LANES`; those beyond the rows repeat the last.
-    width: usize,
+    pub(super) width: usize,
     /// Position of its first lane among all lanes of the task.
-    lane: usize,
+    pub(super) lane: usize,
     /// Keys that some row needs.
-    needed: Range<usize>,
+    pub(super) needed: Range<usize>,
     /// Keys that causality and the window show to every row.
-    seen_by_all: Range<isize>,
+    pub(super) seen_by_all: Range<isize>,
 }
 
 /// Units (scalars or pairs) of a head of `n` elements.
@@ -207,7 +207,11 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
     });
 }
 
-fn groups<S: Simd, E: Source<S::T>>(problem: &Problem<'_, E>, rows: &Range<usize>) -> Vec<Group> {
+/// The rows of a task in groups.
+pub(super) fn groups<S: Simd, E: Source<S::T>>(
+    problem: &Problem<'_, E>,
+    rows: &Range<usize>,
+) -> Vec<Group> {
     let most = S::VECTORS * S::LANES;
     (rows.clone().step_by(most).enumerate())
         .map(|(n, start)| {
@@ -264,7 +268,7 @@ fn key_panel<'a, S: Simd, E: Source<S::T>>(
 }
 
 /// The values as rows of units, `columns` or a little fewer of them.
-fn value_panel<'a, S: Simd, E: Source<S::T>>(
+pub(super) fn value_panel<'a, S: Simd, E: Source<S::T>>(
     s: S,
     rows: Rows<'a, E>,
     columns: usize,

@@ -25,6 +25,7 @@
 //! - A sink is one more logit in the normalisation, neither scaled nor masked. A fully masked row
 //!   with a finite sink is 0.
 
+mod backward;
 mod few;
 mod finish;
 mod many;
@@ -32,6 +33,8 @@ mod mask;
 mod problem;
 mod run;
 mod scratch;
+
+pub use backward::{Gradients, attention_grad};
 
 use crate::data::{Bool, Layout, Slice, SliceMut};
 use crate::simd;
@@ -94,14 +97,17 @@ pub struct Options<'a> {
 /// or `f64`. `out` has shape (B, Hq, Tq, Dv); its rows may lie in any order. Along the last axis
 /// all are contiguous. Without keys (Tk = 0) the result is zeros; with D = 0 all scores are 0.
 ///
-/// `lse`, of B * Hq * Tq elements, receives the natural logarithm of each row's sum of
-/// exponentials, sink included. Without a sink it is `f32::MIN` for a row that is the mean of all
-/// values because everything is hidden, and minus infinity for one without keys, with all scores
-/// minus infinity, or that [`EmptyRows::Zero`] makes zero.
+/// `stats`, of B * Hq * Tq pairs, receives the statistics of each row's softmax, sink included: its
+/// largest score in units of log 2, and the sum of the powers of two of the scores' distances from
+/// it. (The logarithm of the second plus the first, times ln 2, is the log-sum-exp, but that alone
+/// would not be exact enough where a mask adds large numbers.) The largest score is `f32::MIN`
+/// for a row without keys, or whose scores are all hidden or minus infinity; the sum is then the
+/// number of hidden keys, and infinite for a row that [`EmptyRows::Zero`] makes zero. They are only
+/// there for arrays up to `f32`.
 ///
 /// # Panics
-/// If shapes or dtypes do not fit, a layout leaves its slice, rows of the output overlap, or there
-/// are more than 2^24 keys with a causal mask or a window.
+/// If shapes or dtypes do not fit, a layout leaves its slice, rows of the output overlap, there are
+/// more than 2^24 keys with a causal mask or a window, or statistics are asked for in `f64`.
 pub fn attention(
     q: View<'_>,
     k: View<'_>,
@@ -109,28 +115,29 @@ pub fn attention(
     options: &Options<'_>,
     out: SliceMut<'_>,
     out_layout: &Layout,
-    lse: Option<&mut [f32]>,
+    stats: Option<&mut [f32]>,
 ) {
     match (q.data, k.data, v.data, out) {
         (Slice::F32(q_data), Slice::F32(k_data), Slice::F32(v_data), SliceMut::F32(out)) => {
             let data = [q_data, k_data, v_data];
             let problem = Problem::new(data, [q.layout, k.layout, v.layout], options, out_layout);
-            dispatch(simd::level(), false, Run { problem, out, out_layout, lse });
+            dispatch(simd::level(), false, Run { problem, out, out_layout, stats });
         }
         (Slice::F16(q_data), Slice::F16(k_data), Slice::F16(v_data), SliceMut::F16(out)) => {
             let data = [q_data, k_data, v_data];
             let problem = Problem::new(data, [q.layout, k.layout, v.layout], options, out_layout);
-            dispatch(simd::level(), false, Run { problem, out, out_layout, lse });
+            dispatch(simd::level(), false, Run { problem, out, out_layout, stats });
         }
         (Slice::Bf16(q_data), Slice::Bf16(k_data), Slice::Bf16(v_data), SliceMut::Bf16(out)) => {
             let data = [q_data, k_data, v_data];
             let problem = Problem::new(data, [q.layout, k.layout, v.layout], options, out_layout);
-            dispatch(simd::level(), true, Run { problem, out, out_layout, lse });
+            dispatch(simd::level(), true, Run { problem, out, out_layout, stats });
         }
         (Slice::F64(q_data), Slice::F64(k_data), Slice::F64(v_data), SliceMut::F64(out)) => {
             let data = [q_data, k_data, v_data];
             let problem = Problem::new(data, [q.layout, k.layout, v.layout], options, out_layout);
-            run::run(Portable::<f64>::new(), &problem, out, out_layout, lse);
+            assert!(stats.is_none(), "softmax statistics are `f32`");
+            run::run(Portable::<f64>::new(), &problem, out, out_layout, None);
         }
         (q, k, v, out) => panic!(
             "attention takes arrays of one float dtype, not {}, {}, {} and {}",
@@ -146,11 +153,11 @@ struct Run<'a, E> {
     problem: Problem<'a, E>,
     out: &'a mut [E],
     out_layout: &'a Layout,
-    lse: Option<&'a mut [f32]>,
+    stats: Option<&'a mut [f32]>,
 }
 
 impl<E: Source<f32>> Visitor for Run<'_, E> {
     fn visit<S: Simd<T = f32>>(self, s: S) {
-        run::run(s, &self.problem, self.out, self.out_layout, self.lse);
+        run::run(s, &self.problem, self.out, self.out_layout, self.stats);
     }
 }

@@ -164,7 +164,8 @@ pub(super) fn index<const N: usize>(layout: &Layout, at: [usize; N]) -> usize {
     layout.offset.wrapping_add_signed(steps.sum())
 }
 
-fn check_inside(len: usize, layout: &Layout) {
+/// Panics if a layout leaves a slice of that length.
+pub(super) fn check_inside(len: usize, layout: &Layout) {
     if layout.is_empty() {
         return;
     }

@@ -30,13 +30,13 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     problem: &Problem<'_, E>,
     out: &mut [E],
     out_layout: &Layout,
-    mut lse: Option<&mut [f32]>,
+    mut stats: Option<&mut [f32]>,
 ) {
     let (heads, length) = (problem.heads(), problem.queries);
     let groups = problem.batches * problem.key_heads;
-    if let Some(lse) = &lse {
+    if let Some(stats) = &stats {
         let rows = problem.batches * problem.query_heads * length;
-        assert_eq!(lse.len(), rows, "one log-sum-exp per query");
+        assert_eq!(stats.len(), 2 * rows, "two statistics per query");
     }
     if groups * heads * length == 0 {
         return;
@@ -58,8 +58,8 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
             .max(1)
     };
 
-    let lse_layout = Layout::contiguous(&[problem.batches, problem.query_heads, length, 1]);
-    let lse = lse.as_mut().map(|lse| RowWriter::new(lse, &lse_layout, blocks));
+    let stats_layout = Layout::contiguous(&[problem.batches, problem.query_heads, length, 2]);
+    let stats = stats.as_mut().map(|stats| RowWriter::new(stats, &stats_layout, blocks));
     let out = RowWriter::new(out, out_layout, blocks);
     let compute = |task: Task, emit: &mut Emit<'_, S::T>| {
         if few { few::task(s, problem, task, emit) } else { many::task(s, problem, task, emit) }
@@ -67,17 +67,18 @@ pub(super) fn run<S: Simd<T: Additive>, E: Source<S::T>>(
     let finish = |block: usize, rows: &mut dyn FnMut(&mut Emit<'_, S::T>)| {
         let (group, _) = blocks.get(block);
         let mut out = out.claim(block);
-        let mut lse = lse.as_ref().map(|lse| lse.claim(block));
+        let mut stats = stats.as_ref().map(|stats| stats.claim(block));
         rows(&mut |row, softmax, sums| {
             let sink = problem.options.sinks.map(|sinks| sinks[problem.place(group, row)[1]]);
-            let value = if problem.keys == 0 {
+            let softmax = if problem.keys == 0 {
                 out.row(row).fill(E::put(S::T::ZERO));
-                sink.unwrap_or(f32::NEG_INFINITY)
+                sink.map_or(Softmax::EMPTY, Softmax::of_sink)
             } else {
                 finish_row(s, softmax, sums, sink, problem.options.empty_rows, out.row(row))
             };
-            if let Some(lse) = &mut lse {
-                lse.row(row)[0] = value;
+            if let Some(stats) = &mut stats {
+                let both = [softmax.max, softmax.sum].map(|x| x.wide() as f32);
+                stats.row(row).copy_from_slice(&both);
             }
         });
     };

@@ -26,8 +26,10 @@ pub(crate) use bytes::transpose_8_rows;
 pub(crate) use few::{FewScores, FewValues, few_columns, few_scores, few_values};
 pub(crate) use pack::{Rows, convert_rows, interleave_rows, scale_row, transpose_rows};
 pub(crate) use portable::Portable;
-pub(crate) use rows::{RowBlocks, RowWriter};
-pub(crate) use softmax::{Exponentials, MaskTile, exponentials, mask_scores};
+pub(crate) use rows::{ClaimedRows, RowBlocks, RowWriter};
+pub(crate) use softmax::{
+    Derivatives, Exponentials, MaskTile, derivatives, exponentials, mask_scores,
+};
 pub(crate) use tile::{Panel, Scores, Values, apply_values, scores};
 
 use crate::data::{bf16, f16};

@@ -212,3 +212,61 @@ impl<S: Simd> Job<S> for Exponentials<'_, S::T> {
         }
     }
 }
+
+/// The softmax backwards for `rows` rows of `width` scores.
+pub(crate) struct Derivatives<'a, T> {
+    /// Scores in units of log 2; become probabilities.
+    pub(crate) scores: &'a mut [T],
+    /// Products of the cotangent with values; become derivatives of the scores.
+    pub(crate) products: &'a mut [T],
+    /// Rows of both.
+    pub(crate) rows: usize,
+    /// Scores per row, a multiple of `LANES`.
+    pub(crate) width: usize,
+    /// Per query, the largest score.
+    pub(crate) max: &'a [T],
+    /// Per query, the mean of the products by the probabilities.
+    pub(crate) dot: &'a [T],
+    /// Per query, the factor from exponentials to probabilities.
+    pub(crate) weight: &'a [T],
+    /// Per query, the factor from exponentials to what multiplies a product's distance from `dot`.
+    pub(crate) factor: &'a [T],
+}
+
+/// Turns scores into probabilities and products into derivatives.
+pub(crate) fn derivatives<S: Simd>(s: S, job: Derivatives<'_, S::T>) {
+    let (rows, width) = (job.rows, job.width);
+    assert!(width.is_multiple_of(S::LANES));
+    assert!(job.scores.len() >= rows * width && job.products.len() >= rows * width);
+    for per_query in [job.max, job.dot, job.weight, job.factor] {
+        assert!(per_query.len() >= width);
+    }
+    s.enter(job);
+}
+
+impl<S: Simd> Job<S> for Derivatives<'_, S::T> {
+    #[inline(always)]
+    fn run(self, s: S) {
+        for lane in (0..self.width).step_by(S::LANES) {
+            // SAFETY: `derivatives` checked that these have `width` scalars, and
+            // `lane + LANES <= width`.
+            let [max, dot, weight, factor] = unsafe {
+                [self.max, self.dot, self.weight, self.factor]
+                    .map(|per_query| s.load(per_query.as_ptr().add(lane)))
+            };
+            for n in 0..self.rows {
+                let at = n * self.width + lane;
+                // SAFETY: `derivatives` checked that both have `rows` rows of `width` scalars,
+                // so a vector at `at`.
+                unsafe {
+                    let score = self.scores.as_mut_ptr().add(at);
+                    let product = self.products.as_mut_ptr().add(at);
+                    let e = s.exp2(s.sub(s.load(score), max));
+                    let slope = s.mul(s.mul(e, factor), s.sub(s.load(product), dot));
+                    s.store(score, s.mul(e, weight));
+                    s.store(product, slope);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Attention and its gradients against plain `f64` oracles, at every instruction-set level and
+//! several thread counts.
+
+mod case;
+mod forward;
+mod gradient;
