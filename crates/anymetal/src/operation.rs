@@ -24,7 +24,7 @@ pub trait Operation: Debug + Send + Sync + 'static {
     /// If the inputs do not fit.
     fn infer(&self, inputs: &[Array]) -> Result<Vec<Spec>>;
 
-    /// Computes the outputs: every output must be launched or aliased.
+    /// Computes the outputs: every output that is held must be launched or aliased.
     ///
     /// # Errors
     /// Out of memory, or a fault that depends on values.
@@ -80,7 +80,7 @@ pub enum Transform {
 pub struct Vjp<'a> {
     /// The inputs.
     pub inputs: &'a [Array],
-    /// The outputs; those that nothing uses may be gone.
+    /// The outputs; one that nobody held when its node ran is gone.
     pub outputs: &'a [Option<Array>],
     /// Gradients of the outputs; `None` is zero. At least one is present.
     pub cotangents: &'a [Option<Array>],
@@ -89,11 +89,11 @@ pub struct Vjp<'a> {
 }
 
 impl Vjp<'_> {
-    /// The only output's gradient.
+    /// The first output's gradient, where it is the only one that has one.
     pub fn cotangent(&self) -> &Array {
         match &self.cotangents[0] {
             Some(cotangent) => cotangent,
-            None => unreachable!("a rule of one output is called with its cotangent"),
+            None => unreachable!("a rule is called with a cotangent of some output"),
         }
     }
 

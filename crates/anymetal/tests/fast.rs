@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::slice::from_ref;
+
 use anymetal::fast::{self, AttentionOptions, EmptyRows, Mask, RopeOptions};
 use anymetal::{Array, Dtype, Result, grad, jvp, ops, vjp, vmap};
 use support::{Random, close, everywhere};
@@ -104,8 +106,8 @@ fn derivatives_agree(
     r: &mut Random,
 ) -> Result<()> {
     let seed = r.normal(fused(inputs)?.shape());
-    let (_, a) = vjp(|x| Ok(vec![fused(x)?]), inputs, &[seed.clone()])?;
-    let (_, b) = vjp(|x| Ok(vec![composed(x)?]), inputs, &[seed.clone()])?;
+    let (_, a) = vjp(|x| Ok(vec![fused(x)?]), inputs, from_ref(&seed))?;
+    let (_, b) = vjp(|x| Ok(vec![composed(x)?]), inputs, from_ref(&seed))?;
     for (a, b) in a.iter().zip(&b) {
         close(a, b, tolerance)?;
     }
@@ -379,25 +381,88 @@ fn attention_derivatives() {
     });
 }
 
+/// What the composed definition's gradients are, for long sequences: several blocks of query rows
+/// with a causal mask across them, and for a mask that is itself derived.
 #[test]
 fn attention_gradients_in_blocks() -> Result<()> {
-    // 2 heads, 3000 queries and keys: several blocks of query rows, causal across them.
     let mut r = Random::new(11);
-    let inputs: Vec<Array> = (0..3).map(|_| r.normal(&[1, 2, 3000, 8])).collect();
-    let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
+    let mut inputs: Vec<Array> = (0..3).map(|_| r.normal(&[1, 2, 3000, 8])).collect();
+    inputs.push(r.normal(&[1, 1, 3000]));
     let seed = r.normal(&[1, 2, 3000, 8]);
-    let fused =
-        |a: &[Array]| Ok(vec![fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?]);
-    let composed = |a: &[Array]| {
-        Ok(vec![fast::composed::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?])
-    };
-    let (_, a) = vjp(fused, &inputs, &[seed.clone()])?;
-    let (_, b) = vjp(composed, &inputs, &[seed])?;
-    for (a, b) in a.iter().zip(&b) {
-        // Gradients of keys sum thousands of rows in different orders.
-        close(a, b, 2e-4)?;
+    for causal in [true, false] {
+        let run = |a: &[Array], fused: bool| {
+            let mask = if causal { Mask::Causal } else { Mask::Array(&a[3]) };
+            let o = AttentionOptions { mask, ..Default::default() };
+            let y = if fused {
+                fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?
+            } else {
+                fast::composed::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?
+            };
+            Ok(vec![y])
+        };
+        let (_, a) = vjp(|a| run(a, true), &inputs, from_ref(&seed))?;
+        let (_, b) = vjp(|a| run(a, false), &inputs, from_ref(&seed))?;
+        for (a, b) in a.iter().zip(&b) {
+            // Gradients of keys sum thousands of rows in different orders.
+            close(a, b, 2e-4)?;
+        }
     }
     Ok(())
+}
+
+/// The gradient of a result that was read before, whose node has run without keeping what the
+/// gradient needs.
+#[test]
+fn attention_derived_after_it_was_read() {
+    everywhere(|| {
+        let mut r = Random::new(13);
+        let inputs = [r.normal(&[1, 4, 9, 8]), r.normal(&[1, 2, 11, 8]), r.normal(&[1, 2, 11, 4])];
+        let seed = r.normal(&[1, 4, 9, 4]);
+        let run = |a: &[Array], read: bool| {
+            let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
+            let y = fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?;
+            if read {
+                y.eval()?;
+            }
+            Ok(vec![y])
+        };
+        let (_, a) = vjp(|a| run(a, true), &inputs, from_ref(&seed))?;
+        let (_, b) = vjp(|a| run(a, false), &inputs, &[seed])?;
+        for (a, b) in a.iter().zip(&b) {
+            assert_eq!(a.to_vec::<f32>()?, b.to_vec::<f32>()?);
+        }
+        Ok(())
+    });
+}
+
+/// Gradients of halves are those of the same numbers in `float32`, but for their own rounding and
+/// that of the output, from which the kernel takes a sum.
+#[test]
+fn attention_gradients_of_halves() {
+    everywhere(|| {
+        let mut r = Random::new(14);
+        let shapes = [[2, 4, 9, 16], [2, 2, 13, 16], [2, 2, 13, 8]];
+        for dtype in [Dtype::F16, Dtype::Bf16] {
+            let narrow: Vec<Array> =
+                shapes.iter().map(|s| r.normal(s).astype(dtype)).collect::<Result<_>>()?;
+            let wide: Vec<Array> =
+                narrow.iter().map(|a| a.astype(Dtype::F32)).collect::<Result<_>>()?;
+            let seed = r.normal(&[2, 4, 9, 8]).astype(dtype)?;
+            let run = |a: &[Array]| {
+                let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
+                let y = fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.25, &o)?;
+                Ok(vec![y])
+            };
+            let (_, a) = vjp(run, &narrow, from_ref(&seed))?;
+            let (_, b) = vjp(run, &wide, &[seed.astype(Dtype::F32)?])?;
+            for (a, b) in a.iter().zip(&b) {
+                assert_eq!(a.dtype(), dtype);
+                // A few roundings of numbers of about 1 to 4.
+                close(a, b, 8.0 * rounding(dtype))?;
+            }
+        }
+        Ok(())
+    });
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //!
 //! `attention_speed [threads] [filter] [level]` prints, per case, the median of repeated calls on warm
 //! buffers, the rate, and its share of the multiply-add (or `bf16` dot product) peak, or of the
-//! read bandwidth for decoding.
+//! read bandwidth for decoding; but for decoding, also how many times as long all gradients take,
+//! calls in turn.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use anymetal_kernels::attention::{Mask, Options, View, attention};
+use anymetal_kernels::attention::{Gradients, Mask, Options, View, attention, attention_grad};
 use anymetal_kernels::{Bool, Dtype, Element, Layout, Slice, SliceMut, bf16, f16, par, simd};
 
 struct Case {
@@ -149,9 +150,11 @@ fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l
     let options = Options { scale: 1.0 / (case.depth as f64).sqrt(), mask, ..Options::default() };
     let (q, k, v) = (cast(&q, dtype), cast(&k, dtype), cast(&v, dtype));
     let mut out = cast(&vec![0.0; q_layout.len()], dtype);
-    let (mut times, mut reads) = (Vec::new(), Vec::new());
+    let mut stats = vec![0.0; 2 * case.query_heads * case.queries];
+    let mut gradients = [&q_layout, &k_layout, &k_layout].map(|l| cast(&vec![0.0; l.len()], dtype));
+    let (mut times, mut reads, mut backward) = (Vec::new(), Vec::new(), Vec::new());
     let begin = Instant::now();
-    while times.len() < 5 || begin.elapsed().as_secs_f64() < 0.4 {
+    while times.len() < 5 || begin.elapsed().as_secs_f64() < 0.5 {
         let start = Instant::now();
         attention(
             View { data: q.slice(), layout: &q_layout },
@@ -160,9 +163,28 @@ fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l
             &options,
             out.slice_mut(),
             &q_layout,
-            None,
+            Some(&mut stats),
         );
         times.push(start.elapsed().as_secs_f64());
+        if case.queries > 1 {
+            let [dq, dk, dv] = &mut gradients;
+            let start = Instant::now();
+            attention_grad(
+                [(&q, &q_layout), (&k, &k_layout), (&v, &k_layout)]
+                    .map(|(x, layout)| View { data: x.slice(), layout }),
+                &options,
+                (View { data: out.slice(), layout: &q_layout }, &stats),
+                // The numbers do not matter.
+                View { data: q.slice(), layout: &q_layout },
+                Gradients {
+                    q: Some(dq.slice_mut()),
+                    k: Some(dk.slice_mut()),
+                    v: Some(dv.slice_mut()),
+                    sinks: None,
+                },
+            );
+            backward.push(start.elapsed().as_secs_f64());
+        }
         if case.queries == 1 {
             let start = Instant::now();
             read(k.bytes());
@@ -170,8 +192,9 @@ fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l
             reads.push(start.elapsed().as_secs_f64());
         }
     }
-    times.sort_by(f64::total_cmp);
-    reads.sort_by(f64::total_cmp);
+    for times in [&mut times, &mut reads, &mut backward] {
+        times.sort_by(f64::total_cmp);
+    }
     let time = times[times.len() / 2];
     let best = times[0];
     let causal = matches!(mask, Mask::Causal);
@@ -192,12 +215,13 @@ fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l
         );
     } else {
         println!(
-            "{name:44} {:8.3} ms (best {:8.3}) {:6.1} GFLOP/s {:4.0} % (best {:4.0} %)",
+            "{name:44} {:8.3} ms (best {:8.3}) {:6.1} GFLOP/s {:4.0} % (best {:4.0} %), gradients {:4.2} times",
             time * 1e3,
             best * 1e3,
             flops / time / 1e9,
             flops / time / 1e7 / peak,
-            flops / best / 1e7 / peak
+            flops / best / 1e7 / peak,
+            backward[backward.len() / 2] / time
         );
     }
 }

@@ -211,6 +211,7 @@ fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<bool> {
     let mut cx = EvalContext {
         inputs: Inputs::new(),
         specs: node.specs(&outputs),
+        held: &outputs,
         views: SmallVec::new(),
         stream: node.stream,
         event: None,
@@ -235,7 +236,8 @@ fn run(node: &Arc<Node>, scope: Option<&Scope>) -> Result<bool> {
     let mut complete = false;
     match result {
         Ok(()) => {
-            complete = cx.event.is_none() && cx.views.iter().all(Option::is_some);
+            let mut done = cx.views.iter().zip(&outputs).map(|(v, o)| v.is_some() || o.is_none());
+            complete = cx.event.is_none() && done.all(|done| done);
             for (i, (view, output)) in cx.views.into_iter().zip(&outputs).enumerate() {
                 let Some(output) = output else { continue };
                 let state = match view {
@@ -365,6 +367,7 @@ fn transfer(source: &View, space: Space) -> Result<(View, Option<Event>)> {
 pub struct EvalContext<'a> {
     inputs: Inputs,
     specs: &'a [Spec],
+    held: &'a [Option<Array>],
     views: SmallVec<[Option<View>; 1]>,
     stream: Stream,
     event: Option<Event>,
@@ -405,6 +408,11 @@ impl<'a> EvalContext<'a> {
         &self.specs[index]
     }
 
+    /// Whether somebody holds an output; one that nobody holds need not be computed.
+    pub fn is_held(&self, index: usize) -> bool {
+        self.held[index].is_some()
+    }
+
     /// Sets an output to a view, usually of an input.
     pub fn alias(&mut self, index: usize, view: View) {
         self.views[index] = Some(view);
@@ -424,7 +432,20 @@ impl<'a> EvalContext<'a> {
     /// # Errors
     /// The back end's.
     pub fn launch_on(&mut self, primitive: &Primitive, inputs: Inputs) -> Result<()> {
-        let specs = self.specs;
+        self.launch_first(self.specs.len(), primitive, inputs)
+    }
+
+    /// As [`EvalContext::launch_on`], for the first `count` outputs.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub fn launch_first(
+        &mut self,
+        count: usize,
+        primitive: &Primitive,
+        inputs: Inputs,
+    ) -> Result<()> {
+        let specs = &self.specs[..count];
         let buffers = self.start(primitive, inputs, specs)?;
         for ((view, buffer), spec) in self.views.iter_mut().zip(buffers).zip(specs) {
             *view = Some(View::contiguous(buffer, spec.dtype, &spec.shape));

@@ -54,12 +54,18 @@ pub(crate) enum State {
 /// An operation applied to inputs. The operation lies in the node: one allocation for both.
 pub(crate) struct Node<O: Operation + ?Sized = dyn Operation> {
     pub(crate) inputs: NodeInputs,
-    outputs: SmallVec<[Weak<Output>; 1]>,
-    /// Specs of the outputs if there are several: a rule may need those of outputs nobody holds.
-    specs: Vec<Spec>,
+    outputs: Outputs,
     pub(crate) stream: Stream,
     claim: AtomicU8,
     pub(crate) operation: O,
+}
+
+/// What a node knows of its outputs.
+enum Outputs {
+    /// The only one.
+    One(Weak<Output>),
+    /// Several, and their specs: a rule may need those of outputs nobody holds.
+    Several(Mutex<Vec<Weak<Output>>>, Vec<Spec>),
 }
 
 /// A node's address, its identity.
@@ -156,9 +162,10 @@ pub(crate) fn record(
         .iter()
         .map(|spec| Array(Arc::new(Output::pending(spec.clone(), traced, None))))
         .collect();
-    let outputs = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
+    let known = arrays.iter().map(|a| Arc::downgrade(&a.0)).collect();
+    let outputs = Outputs::Several(Mutex::new(known), specs);
     let claim = AtomicU8::new(UNCLAIMED);
-    let node: Arc<Node> = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
+    let node: Arc<Node> = Arc::new(Node { inputs, outputs, stream, claim, operation });
     for array in &arrays {
         array.0.lock().node = Some(node.clone());
     }
@@ -192,8 +199,8 @@ fn record_output(
     let claim = AtomicU8::new(UNCLAIMED);
     // The node knows its output and the output its node from the start: no lock to fill one in.
     Array(Arc::new_cyclic(|output| {
-        let (outputs, specs) = (SmallVec::from_buf([output.clone()]), Vec::new());
-        let node = Arc::new(Node { inputs, outputs, specs, stream, claim, operation });
+        let outputs = Outputs::One(output.clone());
+        let node = Arc::new(Node { inputs, outputs, stream, claim, operation });
         Output::pending(spec, traced, Some(node))
     }))
 }
@@ -205,33 +212,62 @@ impl Node {
 
     /// Shapes and dtypes of the outputs, of which some are held by somebody.
     pub(crate) fn specs<'a>(&'a self, outputs: &'a [Option<Array>]) -> &'a [Spec] {
-        match outputs {
-            [Some(only)] => std::slice::from_ref(only.spec()),
-            _ => &self.specs,
+        match (&self.outputs, outputs) {
+            (Outputs::Several(_, specs), _) => specs,
+            (Outputs::One(_), [Some(only)]) => std::slice::from_ref(only.spec()),
+            (Outputs::One(_), _) => &[],
         }
     }
 
     /// A measure of how long it runs: elements of the largest input or output.
     pub(crate) fn work(&self) -> usize {
-        let output = self.outputs.first().and_then(Weak::upgrade).map_or(0, |o| Array(o).size());
+        let output = self.output(0).map_or(0, |o| o.size());
         self.inputs.iter().map(|a| a.size()).fold(output, usize::max)
     }
 
     pub(crate) fn output_count(&self) -> usize {
-        self.outputs.len()
+        match &self.outputs {
+            Outputs::One(_) => 1,
+            Outputs::Several(_, specs) => specs.len(),
+        }
     }
 
     /// The outputs that somebody holds.
     pub(crate) fn outputs(&self) -> SmallVec<[Option<Array>; 1]> {
-        match &self.outputs[..] {
-            [only] => SmallVec::from_buf([only.upgrade().map(Array)]),
-            all => all.iter().map(|o| o.upgrade().map(Array)).collect(),
+        match &self.outputs {
+            Outputs::One(only) => SmallVec::from_buf([only.upgrade().map(Array)]),
+            Outputs::Several(known, _) => {
+                lock(known).iter().map(|o| o.upgrade().map(Array)).collect()
+            }
         }
     }
 
     /// An output, if somebody holds it.
     pub(crate) fn output(&self, index: usize) -> Option<Array> {
-        self.outputs[index].upgrade().map(Array)
+        match &self.outputs {
+            Outputs::One(only) => only.upgrade(),
+            Outputs::Several(known, _) => lock(known)[index].upgrade(),
+        }
+        .map(Array)
+    }
+
+    /// An output even if nobody held it any more, unless the node has begun to run without it.
+    pub(crate) fn ask(self: &Arc<Self>, index: usize) -> Option<Array> {
+        let Outputs::Several(known, specs) = &self.outputs else { return self.output(index) };
+        // A node that runs claims itself before it looks at this list, so what is put in while it
+        // is unclaimed will be seen.
+        let mut known = lock(known);
+        let held = known[index].upgrade();
+        let output = match held {
+            Some(held) => held,
+            None if self.claim.load(Ordering::SeqCst) == UNCLAIMED => {
+                let traced = self.inputs.iter().any(|a| a.0.traced);
+                Arc::new(Output::pending(specs[index].clone(), traced, Some(self.clone())))
+            }
+            None => return None,
+        };
+        known[index] = Arc::downgrade(&output);
+        Some(Array(output))
     }
 
     /// Takes the right to evaluate this node. `false`: another thread has, or had, it.
@@ -315,6 +351,11 @@ impl Node {
         let address = std::ptr::from_ref(self).cast::<()>().addr();
         &MEETING_POINTS[(address >> 6) % MEETING_POINTS.len()]
     }
+}
+
+/// The mutex is only held for moments, while nothing can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Number of threads in [`Node::wait`]: finishing a node nobody waits for costs one load.

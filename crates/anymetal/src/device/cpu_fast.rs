@@ -4,7 +4,7 @@ use anymetal_kernels::attention::{self, EmptyRows, Mask};
 use anymetal_kernels::rope::{self, Speeds};
 use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, copy, norm};
 
-use super::{AttentionSpec, BufferMut, Inputs, MaskKind, Primitive, Spec};
+use super::{AttentionSpec, BufferMut, Inputs, MaskKind, Primitive, Spec, View};
 use crate::error::{Error, Result};
 
 /// Runs a fused primitive; `x` are the inputs' elements.
@@ -71,7 +71,38 @@ pub(super) fn run(
             };
             rope::rope(view(0), &rope, outs[0].slice_mut(specs[0].dtype));
         }
-        Primitive::Attention(spec) => run_attention(spec, inputs, x, specs, outs)?,
+        Primitive::Attention(spec) => {
+            let arrays = AttentionArrays::new(spec, inputs, x);
+            let layout = Layout::contiguous(&specs[0].shape);
+            let (first, rest) = outs.split_at_mut(1);
+            let out = first[0].slice_mut(specs[0].dtype);
+            let stats = match rest.first_mut().map(|stats| stats.slice_mut(Dtype::F32)) {
+                Some(SliceMut::F32(stats)) => Some(stats),
+                _ => None,
+            };
+            let [q, k, v] = arrays.views();
+            attention::attention(q, k, v, &arrays.options(), out, &layout, stats);
+        }
+        Primitive::AttentionBackward { forward, wanted } => {
+            let arrays = AttentionArrays::new(forward, inputs, x);
+            let end = x.len();
+            let view = |i: usize| attention::View { data: x[i], layout: &inputs[i].layout };
+            let mut stats = vec![0.0; inputs[end - 1].layout.len()];
+            copy::copy(x[end - 1], &inputs[end - 1].layout, SliceMut::F32(&mut stats));
+            let mut outs = outs.iter_mut().zip(specs).map(|(out, spec)| out.slice_mut(spec.dtype));
+            let [q, k, v, sinks] = wanted.map(|wanted| if wanted { outs.next() } else { None });
+            let sinks = match sinks {
+                Some(SliceMut::F32(sinks)) => Some(sinks),
+                _ => None,
+            };
+            attention::attention_grad(
+                arrays.views(),
+                &arrays.options(),
+                (view(end - 2), &stats),
+                view(end - 3),
+                attention::Gradients { q, k, v, sinks },
+            );
+        }
         other => return Err(Error::runtime("cpu", format!("{other:?} has no CPU kernel"))),
     }
     Ok(())
@@ -89,38 +120,48 @@ fn gradients<'a>(
     norm::Gradients { x, weight, bias: if bias { outs.next() } else { None } }
 }
 
-fn run_attention(
-    spec: &AttentionSpec,
-    inputs: &Inputs,
-    x: &[Slice<'_>],
-    specs: &[Spec],
-    outs: &mut [BufferMut],
-) -> Result<()> {
-    let view = |i: usize| attention::View { data: x[i], layout: &inputs[i].layout };
-    let array_mask = matches!(spec.mask, MaskKind::Bool | MaskKind::Additive);
-    let mask = match (spec.mask, x.get(3)) {
-        (MaskKind::Causal, _) => Mask::Causal,
-        (MaskKind::Bool, Some(Slice::Bool(mask))) => Mask::Bool(mask, &inputs[3].layout),
-        (MaskKind::Additive, Some(_)) => Mask::Additive(view(3)),
-        _ => Mask::None,
-    };
-    let sinks_at = 3 + array_mask as usize;
-    let mut gathered = Vec::new();
-    let sinks = match x.get(sinks_at) {
-        Some(&sinks) if spec.sinks => {
-            gathered.resize(inputs[sinks_at].layout.len(), 0.0);
-            let out = SliceMut::F32(&mut gathered);
-            copy::copy(sinks, &inputs[sinks_at].layout, out);
-            Some(gathered.as_slice())
+/// The inputs of an attention.
+struct AttentionArrays<'a> {
+    spec: &'a AttentionSpec,
+    views: &'a [View],
+    x: &'a [Slice<'a>],
+    sinks: Option<Vec<f32>>,
+}
+
+impl<'a> AttentionArrays<'a> {
+    fn new(spec: &'a AttentionSpec, views: &'a [View], x: &'a [Slice<'a>]) -> Self {
+        let at = 3 + matches!(spec.mask, MaskKind::Bool | MaskKind::Additive) as usize;
+        let sinks = spec.sinks.then(|| {
+            let mut gathered = vec![0.0; views[at].layout.len()];
+            copy::copy(x[at], &views[at].layout, SliceMut::F32(&mut gathered));
+            gathered
+        });
+        AttentionArrays { spec, views, x, sinks }
+    }
+
+    fn view(&self, i: usize) -> attention::View<'a> {
+        attention::View { data: self.x[i], layout: &self.views[i].layout }
+    }
+
+    /// q, k and v.
+    fn views(&self) -> [attention::View<'a>; 3] {
+        [0, 1, 2].map(|i| self.view(i))
+    }
+
+    fn options(&self) -> attention::Options<'_> {
+        let mask = match (self.spec.mask, self.x.get(3)) {
+            (MaskKind::Causal, _) => Mask::Causal,
+            (MaskKind::Bool, Some(Slice::Bool(mask))) => Mask::Bool(mask, &self.views[3].layout),
+            (MaskKind::Additive, Some(_)) => Mask::Additive(self.view(3)),
+            _ => Mask::None,
+        };
+        let zero = self.spec.zero_empty_rows;
+        attention::Options {
+            scale: self.spec.scale,
+            mask,
+            sinks: self.sinks.as_deref(),
+            empty_rows: if zero { EmptyRows::Zero } else { EmptyRows::Mean },
+            ..Default::default()
         }
-        _ => None,
-    };
-    let empty_rows = if spec.zero_empty_rows { EmptyRows::Zero } else { EmptyRows::Mean };
-    let options =
-        attention::Options { scale: spec.scale, mask, sinks, empty_rows, ..Default::default() };
-    let layout = Layout::contiguous(&specs[0].shape);
-    let dtype: Dtype = specs[0].dtype;
-    let out = outs[0].slice_mut(dtype);
-    attention::attention(view(0), view(1), view(2), &options, out, &layout, None);
-    Ok(())
+    }
 }

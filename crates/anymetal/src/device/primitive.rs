@@ -118,9 +118,18 @@ pub enum Primitive {
         /// Whether to rotate backwards.
         inverse: bool,
     },
-    /// `[q, k, v]` and what the description announces, to the output and, if it is asked for, the
-    /// log-sum-exp of every row.
+    /// `[q, k, v]` and what the description announces, to the output and, if it is asked for, two
+    /// numbers per row (float32): its largest score in units of log 2, and the sum of the powers
+    /// of two of the scores' distances from it.
     Attention(AttentionSpec),
+    /// The inputs of [`Primitive::Attention`], the cotangent of its first output, then both
+    /// outputs, to the wanted gradients. Not for float64.
+    AttentionBackward {
+        /// The forward launch.
+        forward: AttentionSpec,
+        /// Whether the gradients of q, k, v and the sinks are outputs.
+        wanted: [bool; 4],
+    },
     /// A custom kernel over its inputs, which have no negative strides.
     #[cfg(feature = "metal-kernels")]
     Kernel(Arc<KernelLaunch>),

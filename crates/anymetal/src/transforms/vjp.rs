@@ -102,7 +102,7 @@ pub(crate) fn pullback(
         }
     }
     for node in nodes.into_iter().rev() {
-        let outs: Vec<Option<Array>> = (0..node.output_count()).map(|i| node.output(i)).collect();
+        let outs: Vec<Option<Array>> = (0..node.output_count()).map(|i| node.ask(i)).collect();
         let cotangents: Vec<Option<Array>> =
             outs.iter().map(|o| o.as_ref().and_then(|o| grads.remove(&key(o)))).collect();
         if cotangents.iter().all(Option::is_none) {

@@ -1,9 +1,10 @@
-//! The gradient of attention: through the composed definition, a block of query rows at a time,
-//! so that memory beyond the gradients does not grow with the square of the length.
+//! The gradient of attention: fused, or where there is no kernel for it (for `float64`, and for an
+//! additive mask) through the composed definition, a block of query rows at a time. Either way
+//! memory beyond the gradients does not grow with the square of the length.
 
-use super::{Attention, Fused, Parts, composed};
+use super::{Attention, Fused, Parts, composed, in_batch, inputs_of_kernel};
 use crate::array::eval::EvalContext;
-use crate::device::{MaskKind, Spec};
+use crate::device::{MaskKind, Primitive, Spec};
 use crate::error::Result;
 use crate::operation::{Operation, Vjp};
 use crate::{Array, Dtype, eval, ops, transforms};
@@ -11,8 +12,11 @@ use crate::{Array, Dtype, eval, ops, transforms};
 /// Scores that one block may have, over all heads and batch rows: 16 MiB of float32.
 const BLOCK_SCORES: usize = 4 << 20;
 
-/// Inputs: those of the forward operation, then the cotangent; outputs: gradients of the forward
-/// inputs that `wanted` names, in order.
+/// Inputs: those of the forward operation, the cotangent of its first output, and but for
+/// `float64` its outputs; outputs: gradients of the forward inputs that `wanted` names, in order.
+///
+/// As a function of the forward inputs and the cotangent it is what it is: the forward outputs
+/// only save work, so derivatives take no notice of them.
 #[derive(Debug)]
 pub(super) struct AttentionBackward {
     pub(super) forward: Attention,
@@ -20,6 +24,23 @@ pub(super) struct AttentionBackward {
 }
 
 impl AttentionBackward {
+    /// The forward inputs and the cotangent.
+    fn split<'a>(&self, inputs: &'a [Array]) -> (&'a [Array], &'a Array) {
+        (&inputs[..self.wanted.len()], &inputs[self.wanted.len()])
+    }
+
+    /// The launch, if there is a kernel for the wanted gradients.
+    fn primitive(&self, dtype: Dtype) -> Option<Primitive> {
+        let mask = self.forward.has_mask_array();
+        if dtype == Dtype::F64 || mask && self.wanted[3] {
+            return None;
+        }
+        let sinks = self.forward.sinks_at().is_some_and(|i| self.wanted[i]);
+        let [q, k, v] = [0, 1, 2].map(|i| self.wanted[i]);
+        let forward = self.forward.0.clone();
+        Some(Primitive::AttentionBackward { forward, wanted: [q, k, v, sinks] })
+    }
+
     fn chosen<T: Clone>(&self, all: &[T]) -> Vec<T> {
         all.iter().zip(&self.wanted).filter(|(_, w)| **w).map(|(a, _)| a.clone()).collect()
     }
@@ -59,9 +80,8 @@ impl AttentionBackward {
 
 impl Fused for AttentionBackward {
     fn composed(&self, inputs: &[Array]) -> Result<Vec<Array>> {
-        let (primals, cotangent) = inputs.split_at(inputs.len() - 1);
-        let rows = primals[0].shape()[2];
-        self.block(primals, &cotangent[0], 0, rows)
+        let (primals, cotangent) = self.split(inputs);
+        self.block(primals, cotangent, 0, primals[0].shape()[2])
     }
 }
 
@@ -71,23 +91,28 @@ impl Operation for AttentionBackward {
     }
 
     fn infer(&self, inputs: &[Array]) -> Result<Vec<Spec>> {
-        let specs: Vec<Spec> =
-            inputs[..inputs.len() - 1].iter().map(|a| a.spec().clone()).collect();
+        let specs: Vec<Spec> = self.split(inputs).0.iter().map(|a| a.spec().clone()).collect();
         Ok(self.chosen(&specs))
     }
 
     fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {
+        if let Some(primitive) = self.primitive(cx.input(0).dtype) {
+            // q, k, v, the cotangent and the output, but neither mask nor statistics.
+            let g = self.wanted.len();
+            let inputs = inputs_of_kernel(cx, |i| i < 3 || i == g || i == g + 1)?;
+            return cx.launch_on(&primitive, inputs);
+        }
         let stream = cx.stream();
-        let mut inputs: Vec<Array> = cx.take_inputs().into_iter().map(Array::from_view).collect();
+        let inputs: Vec<Array> = cx.take_inputs().into_iter().map(Array::from_view).collect();
+        let (inputs, g) = self.split(&inputs);
         let grads = stream.scope(|| -> Result<Vec<Array>> {
-            let Some(g) = inputs.pop() else { return Ok(Vec::new()) };
             let [batch, heads, rows, _] = *inputs[0].shape() else { return Ok(Vec::new()) };
             let keys = inputs[1].shape()[2];
             let step = (BLOCK_SCORES / (batch * heads * keys).max(1)).clamp(1, rows.max(1));
             let mut sums: Vec<Option<Array>> = vec![None; self.wanted.len()];
             let mut pieces: Vec<Vec<Array>> = vec![Vec::new(); self.wanted.len()];
             for from in (0..rows.max(1)).step_by(step) {
-                let block = self.block(&inputs, &g, from, (from + step).min(rows))?;
+                let block = self.block(inputs, g, from, (from + step).min(rows))?;
                 let mut block = block.into_iter();
                 for i in (0..self.wanted.len()).filter(|&i| self.wanted[i]) {
                     let Some(part) = block.next() else { continue };
@@ -126,10 +151,18 @@ impl Operation for AttentionBackward {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Vec<Option<Array>>> {
-        self.composed_vjp(cx)
+        let mut wanted = cx.wanted.to_vec();
+        wanted[self.wanted.len() + 1..].fill(false);
+        self.composed_vjp(&Vjp { wanted: &wanted, ..*cx })
     }
 
     fn vmap(&self, inputs: &[Array], mapped: &[bool]) -> Result<Vec<Array>> {
-        self.composed_vmap(inputs, mapped)
+        let sinks = self.forward.sinks_at();
+        // The gradient of sinks is a sum over the batch.
+        if sinks.is_some_and(|i| mapped[i] || self.wanted[i]) {
+            return self.composed_vmap(inputs, mapped);
+        }
+        let op = AttentionBackward { forward: self.forward.clone(), wanted: self.wanted.clone() };
+        in_batch(inputs, mapped, sinks, |merged| Array::apply(op, merged))
     }
 }

@@ -7,7 +7,8 @@ pub(super) mod composed;
 use super::{Fused, check_floating};
 use crate::array::dtype::promote;
 use crate::array::eval::EvalContext;
-use crate::device::{AttentionSpec, Inputs, MaskKind, Primitive, Spec};
+use crate::array::node;
+use crate::device::{AttentionSpec, Inputs, MaskKind, Primitive, Spec, Stream};
 use crate::error::{Error, Result, ShapeText};
 use crate::operation::{Jvp, Operation, Vjp};
 use crate::ops::Operand;
@@ -85,7 +86,7 @@ pub fn scaled_dot_product_attention<'s>(
         return one_head(q, k, v, scale, options);
     }
     let prepared = prepare(q, k, v, scale, options)?;
-    Ok(prepared.op.record(&prepared.inputs))
+    Ok(prepared.op.record(&prepared.inputs).swap_remove(0))
 }
 
 /// Rank 3: a head axis of size 1 is put in and taken out again.
@@ -231,7 +232,9 @@ fn check_shapes(q: &Array, k: &Array, v: &Array) -> Result<()> {
 }
 
 /// Inputs: q, k, v of one dtype, then the mask broadcast to (B, Hq, Tq, Tk) and the sinks in
-/// `float32`, as far as there are any.
+/// `float32`, as far as there are any. Outputs: the result and, but for `float64`, the statistics
+/// of each row's softmax that its gradient needs (see [`Primitive::Attention`]), computed only if
+/// somebody holds them.
 #[derive(Clone, Debug)]
 struct Attention(AttentionSpec);
 
@@ -249,16 +252,30 @@ impl Attention {
         matches!(self.0.mask, MaskKind::Bool | MaskKind::Additive)
     }
 
+    /// Where the sinks are among the inputs.
+    fn sinks_at(&self) -> Option<usize> {
+        self.0.sinks.then(|| 3 + self.has_mask_array() as usize)
+    }
+
     fn parts<'a>(&self, inputs: &'a [Array]) -> Parts<'a> {
         let mask = if self.has_mask_array() { inputs.get(3) } else { None };
-        let sinks = if self.0.sinks { inputs.get(3 + mask.is_some() as usize) } else { None };
+        let sinks = self.sinks_at().and_then(|i| inputs.get(i));
         Parts { q: &inputs[0], k: &inputs[1], v: &inputs[2], mask, sinks }
     }
 
-    fn record(self, inputs: &[Array]) -> Array {
-        let shape = self.output_shape(inputs);
-        let dtype = inputs[0].dtype();
-        Array::record(self, inputs.iter().cloned(), shape, dtype)
+    fn record(self, inputs: &[Array]) -> Vec<Array> {
+        let outputs = self.outputs(inputs);
+        node::record(self, inputs.into(), outputs, Stream::current()).into_vec()
+    }
+
+    fn outputs(&self, inputs: &[Array]) -> Vec<Spec> {
+        let out = Spec::new(self.output_shape(inputs), inputs[0].dtype());
+        if out.dtype == Dtype::F64 {
+            return vec![out];
+        }
+        let mut stats = out.shape.clone();
+        stats[3] = 2;
+        vec![out, Spec::new(stats, Dtype::F32)]
     }
 
     fn output_shape(&self, inputs: &[Array]) -> Shape {
@@ -270,7 +287,12 @@ impl Attention {
 
 impl Fused for Attention {
     fn composed(&self, inputs: &[Array]) -> Result<Vec<Array>> {
-        Ok(vec![composed::rows(&self.0, &self.parts(inputs), 0)?])
+        let parts = self.parts(inputs);
+        let mut outputs = vec![composed::rows(&self.0, &parts, 0)?];
+        if inputs[0].dtype() != Dtype::F64 {
+            outputs.push(composed::statistics(&self.0, &parts)?);
+        }
+        Ok(outputs)
     }
 }
 
@@ -280,25 +302,30 @@ impl Operation for Attention {
     }
 
     fn infer(&self, inputs: &[Array]) -> Result<Vec<Spec>> {
-        Ok(vec![Spec::new(self.output_shape(inputs), inputs[0].dtype())])
+        Ok(self.outputs(inputs))
     }
 
     fn eval(&self, cx: &mut EvalContext<'_>) -> Result<()> {
-        let mut inputs = Inputs::new();
-        for (i, view) in cx.take_inputs().into_iter().enumerate() {
-            // The kernels want features side by side; masks may have any strides.
-            let layout = &view.layout;
-            let spread = layout.ndim() == 4 && layout.shape[3] > 1 && layout.strides[3] != 1;
-            inputs.push(if i < 3 && spread { cx.contiguous(view)? } else { view });
-        }
-        cx.launch_on(&Primitive::Attention(self.0.clone()), inputs)
+        let inputs = inputs_of_kernel(cx, |i| i < 3)?;
+        let with_stats = inputs[0].dtype != Dtype::F64 && cx.is_held(1);
+        let primitive = Primitive::Attention(self.0.clone());
+        cx.launch_first(1 + with_stats as usize, &primitive, inputs)
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Vec<Option<Array>>> {
-        let grads = Array::apply(
-            AttentionBackward { forward: self.clone(), wanted: cx.wanted.to_vec() },
-            &[cx.inputs, std::slice::from_ref(cx.cotangent())].concat(),
-        )?;
+        if cx.cotangents.len() > 1 && cx.cotangents[1].is_some() {
+            return self.composed_vjp(cx);
+        }
+        let mut inputs = [cx.inputs, std::slice::from_ref(cx.cotangent())].concat();
+        if inputs[0].dtype() != Dtype::F64 {
+            match &cx.outputs[1] {
+                Some(stats) => inputs.extend([cx.output().clone(), stats.clone()]),
+                // The node has run without them.
+                None => inputs.extend(self.clone().record(cx.inputs)),
+            }
+        }
+        let wanted = cx.wanted.to_vec();
+        let grads = Array::apply(AttentionBackward { forward: self.clone(), wanted }, &inputs)?;
         let mut grads = grads.into_iter();
         Ok(cx.wanted.iter().map(|&w| if w { grads.next() } else { None }).collect())
     }
@@ -307,18 +334,45 @@ impl Operation for Attention {
         Some(self.composed_jvp(cx))
     }
 
-    /// The mapped axis joins the batch.
     fn vmap(&self, inputs: &[Array], mapped: &[bool]) -> Result<Vec<Array>> {
-        let arrays = if self.0.sinks { inputs.len() - 1 } else { inputs.len() };
-        if mapped[arrays..].contains(&true) {
+        let sinks = self.sinks_at();
+        if sinks.is_some_and(|i| mapped[i]) {
             return self.composed_vmap(inputs, mapped);
         }
-        let n = (0..arrays).find(|&i| mapped[i]).map_or(0, |i| inputs[i].shape()[0]);
-        let wide = ops::with_leading(&inputs[..arrays], &mapped[..arrays], n)?;
-        let batch = wide[0].shape()[1] as isize;
-        let mut merged: Vec<Array> =
-            wide.iter().map(|a| ops::flatten(a, 0, 1)).collect::<Result<_>>()?;
-        merged.extend_from_slice(&inputs[arrays..]);
-        Ok(vec![ops::unflatten(&self.clone().record(&merged), 0, &[n as isize, batch])?])
+        in_batch(inputs, mapped, sinks, |merged| Ok(self.clone().record(merged)))
     }
+}
+
+/// An operation on inputs and outputs (B, ..), one input apart, mapped: the mapped axis joins the
+/// batch.
+fn in_batch(
+    inputs: &[Array],
+    mapped: &[bool],
+    apart: Option<usize>,
+    run: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
+) -> Result<Vec<Array>> {
+    let joined: Vec<usize> = (0..inputs.len()).filter(|&i| Some(i) != apart).collect();
+    let n = joined.iter().find(|&&i| mapped[i]).map_or(0, |&i| inputs[i].shape()[0]);
+    let arrays: Vec<Array> = joined.iter().map(|&i| inputs[i].clone()).collect();
+    let flags: Vec<bool> = joined.iter().map(|&i| mapped[i]).collect();
+    let wide = ops::with_leading(&arrays, &flags, n)?;
+    let batch = wide[0].shape()[1] as isize;
+    let mut merged: Vec<Array> =
+        wide.iter().map(|a| ops::flatten(a, 0, 1)).collect::<Result<_>>()?;
+    if let Some(apart) = apart {
+        merged.insert(apart, inputs[apart].clone());
+    }
+    run(&merged)?.iter().map(|o| ops::unflatten(o, 0, &[n as isize, batch])).collect()
+}
+
+/// The inputs of a node, of which `rows` must have features side by side; masks may have any
+/// strides.
+fn inputs_of_kernel(cx: &mut EvalContext<'_>, rows: impl Fn(usize) -> bool) -> Result<Inputs> {
+    let mut inputs = Inputs::new();
+    for (i, view) in cx.take_inputs().into_iter().enumerate() {
+        let layout = &view.layout;
+        let spread = layout.ndim() == 4 && layout.shape[3] > 1 && layout.strides[3] != 1;
+        inputs.push(if rows(i) && spread { cx.contiguous(view)? } else { view });
+    }
+    Ok(inputs)
 }
