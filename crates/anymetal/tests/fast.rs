@@ -249,7 +249,7 @@ fn rope_derivatives() {
             derivatives_agree(
                 |a| fast::rope(&a[0], 8, &options),
                 |a| fast::composed::rope(&a[0], 8, &options),
-                std::slice::from_ref(&x),
+                from_ref(&x),
                 1e-4,
                 &mut r,
             )?;
@@ -378,6 +378,42 @@ fn attention_derivatives() {
             }
         };
         derivatives_agree(|a| run(a, true), |a| run(a, false), &extra, 1e-4, &mut r)
+    });
+}
+
+/// A gradient does not depend on which others are asked for beside it.
+#[test]
+fn gradients_of_one_argument_alone() {
+    everywhere(|| {
+        let mut r = Random::new(15);
+        type Function = fn(&[Array]) -> Result<Vec<Array>>;
+        let rms: Function = |a| Ok(vec![fast::rms_norm(&a[0], Some(&a[1]), 1e-5)?]);
+        let layer: Function =
+            |a| Ok(vec![fast::layer_norm(&a[0], Some(&a[1]), Some(&a[2]), 1e-5)?]);
+        let attention: Function = |a| {
+            let o = AttentionOptions { sinks: Some(&a[3]), ..Default::default() };
+            Ok(vec![fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.5, &o)?])
+        };
+        let cases: [(Function, &[&[usize]], &[usize]); 3] = [
+            (rms, &[&[3, 5, 33], &[33]], &[3, 5, 33]),
+            (layer, &[&[3, 5, 33], &[33], &[33]], &[3, 5, 33]),
+            (attention, &[&[1, 4, 3, 6], &[1, 2, 5, 6], &[1, 2, 5, 4], &[4]], &[1, 4, 3, 4]),
+        ];
+        for (function, shapes, out) in cases {
+            let inputs: Vec<Array> = shapes.iter().map(|shape| r.normal(shape)).collect();
+            let seed = r.normal(out);
+            let (_, all) = vjp(function, &inputs, from_ref(&seed))?;
+            for (i, expected) in all.iter().enumerate() {
+                let one = |x: &[Array]| {
+                    let mut inputs = inputs.clone();
+                    inputs[i] = x[0].clone();
+                    function(&inputs)
+                };
+                let (_, grads) = vjp(one, &inputs[i..=i], from_ref(&seed))?;
+                assert_eq!(grads[0].to_vec::<f32>()?, expected.to_vec::<f32>()?);
+            }
+        }
+        Ok(())
     });
 }
 

@@ -4,7 +4,7 @@ use anymetal_kernels::attention::{self, EmptyRows, Mask};
 use anymetal_kernels::rope::{self, Speeds};
 use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, copy, norm};
 
-use super::{AttentionSpec, BufferMut, Inputs, MaskKind, Primitive, Spec, View};
+use super::{AttentionSpec, BufferMut, Inputs, MaskKind, NormKind, Primitive, Spec, View};
 use crate::error::{Error, Result};
 
 /// Runs a fused primitive; `x` are the inputs' elements.
@@ -17,42 +17,28 @@ pub(super) fn run(
 ) -> Result<()> {
     let view = |i: usize| (x[i], &inputs[i].layout);
     match primitive {
-        Primitive::RmsNorm { eps } => {
-            let weight = (x.len() > 1).then(|| view(1));
-            norm::rms_norm(
-                x[0],
-                &inputs[0].layout,
-                weight,
-                *eps,
-                outs[0].slice_mut(specs[0].dtype),
-            );
-        }
-        Primitive::LayerNorm { eps, weight, bias } => {
-            let w = weight.then(|| view(1));
-            let b = bias.then(|| view(1 + *weight as usize));
+        Primitive::Norm(spec) => {
+            let weight = spec.weight.then(|| view(1));
+            let bias = spec.bias.then(|| view(1 + spec.weight as usize));
             let out = outs[0].slice_mut(specs[0].dtype);
-            norm::layer_norm(x[0], &inputs[0].layout, w, b, *eps, out);
+            match spec.kind {
+                NormKind::Rms => norm::rms_norm(x[0], &inputs[0].layout, weight, spec.eps, out),
+                NormKind::Layer => {
+                    norm::layer_norm(x[0], &inputs[0].layout, weight, bias, spec.eps, out);
+                }
+            }
         }
-        Primitive::RmsNormBackward { eps } => {
-            let weight = x.len() > 2;
-            let gradients = gradients(specs, outs, weight, false);
-            norm::rms_norm_grad(
-                view(0),
-                weight.then(|| view(1)),
-                view(x.len() - 1),
-                *eps,
-                gradients,
-            );
-        }
-        Primitive::LayerNormBackward { eps, weight, bias } => {
-            let gradients = gradients(specs, outs, *weight, *bias);
-            norm::layer_norm_grad(
-                view(0),
-                weight.then(|| view(1)),
-                view(x.len() - 1),
-                *eps,
-                gradients,
-            );
+        Primitive::NormBackward { forward, wanted } => {
+            let mut outs = outs.iter_mut().zip(specs).map(|(out, spec)| out.slice_mut(spec.dtype));
+            let [x_grad, weight, bias] =
+                wanted.map(|wanted| if wanted { outs.next() } else { None });
+            let gradients = norm::Gradients { x: x_grad, weight, bias };
+            let weight = forward.weight.then(|| view(1));
+            let grad = match forward.kind {
+                NormKind::Rms => norm::rms_norm_grad,
+                NormKind::Layer => norm::layer_norm_grad,
+            };
+            grad(view(0), weight, view(x.len() - 1), forward.eps, gradients);
         }
         Primitive::Rope { dims, traditional, base, scale, inverse } => {
             let mut offsets = vec![0i64; inputs[1].layout.len()];
@@ -106,18 +92,6 @@ pub(super) fn run(
         other => return Err(Error::runtime("cpu", format!("{other:?} has no CPU kernel"))),
     }
     Ok(())
-}
-
-fn gradients<'a>(
-    specs: &[Spec],
-    outs: &'a mut [BufferMut],
-    weight: bool,
-    bias: bool,
-) -> norm::Gradients<'a> {
-    let mut outs = outs.iter_mut().zip(specs).map(|(o, s)| o.slice_mut(s.dtype));
-    let x = outs.next();
-    let weight = if weight { outs.next() } else { None };
-    norm::Gradients { x, weight, bias: if bias { outs.next() } else { None } }
 }
 
 /// The inputs of an attention.

@@ -26,7 +26,7 @@ pub use pool::{
     active_memory, cache_limit, cache_memory, clear_cache, memory_limit, peak_memory,
     reset_peak_memory, set_cache_limit, set_memory_limit,
 };
-pub use primitive::{AttentionSpec, MaskKind, Primitive};
+pub use primitive::{AttentionSpec, MaskKind, NormKind, NormSpec, Primitive};
 
 pub use anymetal_kernels::par::{threads, with_threads};
 

@@ -75,34 +75,15 @@ pub enum Primitive {
     },
     /// `[key]`, two words per row: Threefry bits, one stream per key.
     RandomBits,
-    /// `[x]` or `[x, weight]` of any floating dtypes; the weight has one axis.
-    RmsNorm {
-        /// Added to the mean square.
-        eps: f32,
-    },
-    /// `[x, g]` or `[x, weight, g]` to `[dx]` or `[dx, dw]`.
-    RmsNormBackward {
-        /// As in the forward pass.
-        eps: f32,
-    },
-    /// `[x]` with the weight and bias that the flags announce.
-    LayerNorm {
-        /// Added to the variance.
-        eps: f32,
-        /// Whether a weight follows x.
-        weight: bool,
-        /// Whether a bias follows.
-        bias: bool,
-    },
-    /// `[x, g]` with weight and bias between them as in the forward pass, to the gradients of x,
-    /// weight and bias.
-    LayerNormBackward {
-        /// As in the forward pass.
-        eps: f32,
-        /// Whether there is a weight.
-        weight: bool,
-        /// Whether there is a bias.
-        bias: bool,
+    /// `[x]`, then the weight and the bias that the description announces, each of one axis and
+    /// any floating dtype.
+    Norm(NormSpec),
+    /// The inputs of [`Primitive::Norm`], then the cotangent, to the wanted gradients.
+    NormBackward {
+        /// The forward launch.
+        forward: NormSpec,
+        /// Whether the gradients of x, weight and bias are outputs.
+        wanted: [bool; 3],
     },
     /// `[x, offset]`, then freqs (float32) if there is no base: rotary position embedding of
     /// x (B, .., T, D); offset is a vector of one int64 element or B.
@@ -133,6 +114,28 @@ pub enum Primitive {
     /// A custom kernel over its inputs, which have no negative strides.
     #[cfg(feature = "metal-kernels")]
     Kernel(Arc<KernelLaunch>),
+}
+
+/// A norm over the last axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormSpec {
+    /// Which norm.
+    pub kind: NormKind,
+    /// Added to the mean square or the variance.
+    pub eps: f32,
+    /// Whether a weight follows x.
+    pub weight: bool,
+    /// Whether a bias follows; not for RMS norms.
+    pub bias: bool,
+}
+
+/// Kinds of norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NormKind {
+    /// Root mean square.
+    Rms,
+    /// Layer: around the mean.
+    Layer,
 }
 
 /// A fused attention launch.
