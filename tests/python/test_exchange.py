@@ -5,7 +5,6 @@ import gc
 import random
 import subprocess
 import sys
-import threading
 import weakref
 
 import numpy as np
@@ -346,33 +345,23 @@ def test_mlx_arrays():
     assert mlx.from_dlpack(bits).tolist() == [1.5]
 
 
-def test_eight_threads_evaluate_export_and_drop():
+def test_eight_threads_evaluate_export_and_drop(on_threads):
     shared = mx.array(np.arange(64, dtype=np.float32))
-    failures = []
 
     def work(i):
-        try:
-            for k in range(100):
-                values = np.full(64, i * 1000 + k, np.float32)
-                mine = mx.asarray(values, copy=False)
-                both = mine + shared
-                if k % 3 == 0:
-                    mx.async_eval(both)
-                view = np.asarray(both)
-                tensor = mx.from_dlpack(both.__dlpack__(max_version=(1, 0)))
-                del both, mine
-                np.testing.assert_array_equal(view, values + np.arange(64, dtype=np.float32))
-                assert tensor.tolist() == view.tolist()
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
+        for k in range(100):
+            values = np.full(64, i * 1000 + k, np.float32)
+            mine = mx.asarray(values, copy=False)
+            both = mine + shared
+            if k % 3 == 0:
+                mx.async_eval(both)
+            view = np.asarray(both)
+            tensor = mx.from_dlpack(both.__dlpack__(max_version=(1, 0)))
+            del both, mine
+            np.testing.assert_array_equal(view, values + np.arange(64, dtype=np.float32))
+            assert tensor.tolist() == view.tolist()
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    assert not any(thread.is_alive() for thread in threads)
-    assert not failures
+    on_threads(work)
 
 
 def test_exit_with_work_pending():

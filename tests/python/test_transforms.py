@@ -2,7 +2,6 @@
 
 import functools
 import random
-import threading
 
 import numpy as np
 import pytest
@@ -364,8 +363,7 @@ def test_named_tuples_keep_their_type():
     assert isinstance(grads, Pair) and grads.x.item() == 3 and grads.y.item() == 2
 
 
-def test_threads_transform_and_evaluate_without_deadlock():
-    failures = []
+def test_threads_transform_and_evaluate_without_deadlock(on_threads):
     shared = mx.array(np.arange(100, dtype=np.float32))
 
     @mx.custom_function
@@ -378,20 +376,11 @@ def test_threads_transform_and_evaluate_without_deadlock():
         return cotangent * 3 * primals * primals
 
     def work(i):
-        try:
-            for k in range(30):
-                x = mx.array(float(i + k))
-                assert mx.grad(cube)(x).item() == 3.0 * (i + k) ** 2
-                y = shared * (i + 1)
-                mx.async_eval(y)
-                assert mx.vmap(cube)(y).tolist()[2] == (2.0 * (i + 1)) ** 3
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
+        for k in range(30):
+            x = mx.array(float(i + k))
+            assert mx.grad(cube)(x).item() == 3.0 * (i + k) ** 2
+            y = shared * (i + 1)
+            mx.async_eval(y)
+            assert mx.vmap(cube)(y).tolist()[2] == (2.0 * (i + 1)) ** 3
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    assert not any(thread.is_alive() for thread in threads)
-    assert not failures
+    on_threads(work)

@@ -284,38 +284,54 @@ pub(super) fn export<'py>(
     };
     if versioned {
         let flags = if read_only { READ_ONLY } else { 0 } | if copied { COPIED } else { 0 };
-        let managed = Versioned {
-            major: 1,
-            minor: 0,
-            context: ptr::null_mut(),
-            deleter: Some(delete_versioned),
-            flags,
-            tensor,
-        };
-        let export = Box::leak(Box::new(Export { managed, shape, strides, _view: view }));
-        export.managed.tensor.shape = export.shape.as_mut_ptr();
-        export.managed.tensor.strides = export.strides.as_mut_ptr();
-        let whole = ptr::from_mut(export);
-        export.managed.context = whole.cast();
-        // SAFETY: the capsule's destructor deletes the tensor if nobody consumed it.
-        unsafe {
-            let tensor = &raw mut (*whole).managed;
-            capsule(py, tensor.cast(), NAME_VERSIONED, destroy_versioned)
-        }
+        let (context, deleter) = (ptr::null_mut(), Some(delete as _));
+        let managed = Versioned { major: 1, minor: 0, context, deleter, flags, tensor };
+        boxed(py, Export { managed, shape, strides, _view: view })
     } else {
-        let managed =
-            Unversioned { tensor, context: ptr::null_mut(), deleter: Some(delete_unversioned) };
-        let export = Box::leak(Box::new(Export { managed, shape, strides, _view: view }));
-        export.managed.tensor.shape = export.shape.as_mut_ptr();
-        export.managed.tensor.strides = export.strides.as_mut_ptr();
-        let whole = ptr::from_mut(export);
-        export.managed.context = whole.cast();
-        // SAFETY: as above.
-        unsafe {
-            let tensor = &raw mut (*whole).managed;
-            capsule(py, tensor.cast(), NAME, destroy_unversioned)
-        }
+        let (context, deleter) = (ptr::null_mut(), Some(delete as _));
+        let managed = Unversioned { tensor, context, deleter };
+        boxed(py, Export { managed, shape, strides, _view: view })
     }
+}
+
+/// One of the two C structures around a tensor.
+trait Structure {
+    const NAME: &'static CStr;
+    fn tensor(&mut self) -> &mut Tensor;
+    fn context(&mut self) -> &mut *mut c_void;
+}
+
+impl Structure for Unversioned {
+    const NAME: &'static CStr = NAME;
+    fn tensor(&mut self) -> &mut Tensor {
+        &mut self.tensor
+    }
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.context
+    }
+}
+
+impl Structure for Versioned {
+    const NAME: &'static CStr = NAME_VERSIONED;
+    fn tensor(&mut self) -> &mut Tensor {
+        &mut self.tensor
+    }
+    fn context(&mut self) -> &mut *mut c_void {
+        &mut self.context
+    }
+}
+
+/// A capsule over an export, which is its tensor's context from now on.
+fn boxed<T: Structure>(py: Python<'_>, export: Export<T>) -> PyResult<Bound<'_, PyAny>> {
+    let export = Box::leak(Box::new(export));
+    let tensor = export.managed.tensor();
+    tensor.shape = export.shape.as_mut_ptr();
+    tensor.strides = export.strides.as_mut_ptr();
+    let whole = ptr::from_mut(export);
+    *export.managed.context() = whole.cast();
+    // SAFETY: the export was just leaked and lives until it is deleted: by a consumer, or by the
+    // capsule's destructor if there was none.
+    unsafe { capsule(py, (&raw mut (*whole).managed).cast(), T::NAME, destroy::<T>) }
 }
 
 /// Makes a capsule.
@@ -336,31 +352,17 @@ unsafe fn capsule<'py>(
     }
 }
 
-unsafe extern "C" fn delete_unversioned(tensor: *mut Unversioned) {
+unsafe extern "C" fn delete<T: Structure>(tensor: *mut T) {
     // SAFETY: called once, by the consumer or the capsule's destructor, with a tensor of ours,
     // whose context is the box it is in. Dropping a view needs no interpreter lock.
-    unsafe { drop(Box::from_raw((*tensor).context.cast::<Export<Unversioned>>())) }
+    unsafe { drop(Box::from_raw((*(*tensor).context()).cast::<Export<T>>())) }
 }
 
-unsafe extern "C" fn delete_versioned(tensor: *mut Versioned) {
-    // SAFETY: as above.
-    unsafe { drop(Box::from_raw((*tensor).context.cast::<Export<Versioned>>())) }
-}
-
-unsafe extern "C" fn destroy_unversioned(capsule: *mut ffi::PyObject) {
+unsafe extern "C" fn destroy<T: Structure>(capsule: *mut ffi::PyObject) {
     // SAFETY: called by Python with a capsule of ours. A consumed one has another name.
     unsafe {
-        if ffi::PyCapsule_IsValid(capsule, NAME.as_ptr()) != 0 {
-            delete_unversioned(ffi::PyCapsule_GetPointer(capsule, NAME.as_ptr()).cast());
-        }
-    }
-}
-
-unsafe extern "C" fn destroy_versioned(capsule: *mut ffi::PyObject) {
-    // SAFETY: as above.
-    unsafe {
-        if ffi::PyCapsule_IsValid(capsule, NAME_VERSIONED.as_ptr()) != 0 {
-            delete_versioned(ffi::PyCapsule_GetPointer(capsule, NAME_VERSIONED.as_ptr()).cast());
+        if ffi::PyCapsule_IsValid(capsule, T::NAME.as_ptr()) != 0 {
+            delete::<T>(ffi::PyCapsule_GetPointer(capsule, T::NAME.as_ptr()).cast());
         }
     }
 }

@@ -28,7 +28,6 @@ pub(crate) const FUNCTIONS: &[&[Row]] = &[
     create::FUNCTIONS,
     cast::FUNCTIONS,
     select::FUNCTIONS,
-    reduce::TOTALS,
     reduce::OVER_AXES,
     reduce::FUNCTIONS,
     product::FUNCTIONS,

@@ -7,8 +7,10 @@ use crate::error::CallError;
 use crate::function::{Call, Row, row};
 use crate::output::Output;
 
+/// Functions of an array, axes and whether to keep them; some give, over no axis, the array
+/// itself in its dtype, as in MLX.
 macro_rules! reductions {
-    ($($name:literal $function:ident $doc:literal;)*) => {
+    ($($name:literal $function:ident $(($itself:ident))? $doc:literal;)*) => {
         &[$(row(
             concat!(
                 $name,
@@ -19,40 +21,22 @@ macro_rules! reductions {
             |c| {
                 let (a, axes): (Array, AxesArgument) = (c.next()?, c.next()?);
                 let keepdims = c.next()?;
-                c.give(ops::$function(&a, axes.axes(), keepdims)?)
-            },
-        )),*]
-    };
-}
-
-macro_rules! totals {
-    ($($name:literal $function:ident $doc:literal;)*) => {
-        &[$(row(
-            concat!(
-                $name,
-                "(a: array, /, axis: None | int | Sequence[int] = None, keepdims: bool = False, \
-                 *, stream: StreamOrDevice = None) -> array"
-            ),
-            $doc,
-            |c| {
-                let (a, axes): (Array, AxesArgument) = (c.next()?, c.next()?);
-                let keepdims = c.next()?;
-                // Over no axis the array itself, in its dtype, as in MLX.
-                if axes.given().map_or(a.ndim() == 0, <[isize]>::is_empty) {
+                $(if $itself(&a, &axes) {
                     return c.give(a);
-                }
+                })?
                 c.give(ops::$function(&a, axes.axes(), keepdims)?)
             },
         )),*]
     };
 }
 
-pub(crate) const TOTALS: &[Row] = totals! {
-    "sum" sum "The sum over axes, all by default.";
-    "prod" prod "The product over axes.";
-};
+fn over_no_axis(a: &Array, axes: &AxesArgument) -> bool {
+    axes.given().map_or(a.ndim() == 0, <[isize]>::is_empty)
+}
 
 pub(crate) const OVER_AXES: &[Row] = reductions! {
+    "sum" sum (over_no_axis) "The sum over axes, all by default.";
+    "prod" prod (over_no_axis) "The product over axes.";
     "mean" mean "The mean over axes, floating.";
     "max" max "The largest element over axes; not a number if one is.";
     "min" min "The smallest element over axes; not a number if one is.";
