@@ -68,6 +68,11 @@ pub struct AttentionOptions<'a> {
 /// `scale` is a number, or a 0-d array, which is then evaluated at the call and is a constant to
 /// derivatives.
 ///
+/// Neither the result nor its gradients ever hold the scores: memory beyond them grows with the
+/// sequences, not with their product. Gradients are computed in `float32` and rounded once.
+/// (Those of an additive mask, and of `float64`, come from the composed definition, a block of
+/// rows at a time.)
+///
 /// # Errors
 /// Shapes, dtypes, mask or sinks that do not fit, in the order and with the texts of MLX; keys
 /// and values of different length.
