@@ -1,4 +1,5 @@
-//! Vectors as arrays, for every machine and for `f64`.
+//! Vectors as arrays, for every machine and for `f64`. Conversions are called, not inlined: there are
+//! no features to be lost.
 
 use std::marker::PhantomData;
 
@@ -43,12 +44,12 @@ impl<T: Real> Simd for Portable<T> {
         // SAFETY: the caller promises `N` readable scalars, at any alignment of an array.
         unsafe { p.cast::<[T; N]>().read_unaligned() }
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn load_f16(self, p: *const f16) -> [T; N] {
         // SAFETY: the caller promises `N` readable elements.
         unsafe { p.cast::<[f16; N]>().read_unaligned() }.map(|x| T::of(x.to_f32() as f64))
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn load_bf16(self, p: *const bf16) -> [T; N] {
         // SAFETY: the caller promises `N` readable elements.
         unsafe { p.cast::<[bf16; N]>().read_unaligned() }
@@ -59,13 +60,13 @@ impl<T: Real> Simd for Portable<T> {
         // SAFETY: the caller promises `N` writable scalars.
         unsafe { p.cast::<[T; N]>().write_unaligned(v) }
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn store_f16(self, p: *mut f16, v: [T; N]) {
         let v = v.map(|x| f16::from_f32(x.wide() as f32));
         // SAFETY: the caller promises `N` writable elements.
         unsafe { p.cast::<[f16; N]>().write_unaligned(v) }
     }
-    #[inline(always)]
+    #[inline(never)]
     unsafe fn store_bf16(self, p: *mut bf16, v: [T; N]) {
         let v = v.map(|x| bf16::from_f32(x.wide() as f32));
         // SAFETY: the caller promises `N` writable elements.

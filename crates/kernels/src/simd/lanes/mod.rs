@@ -72,17 +72,30 @@ pub(crate) trait Lanes: Copy {
     /// `load_bf16` of what `store_bf16` stores, for NaN as in [`Lanes::store_bf16_pairs`].
     fn round_bf16(self, a: Self::F) -> Self::F;
 
-    /// [`Lanes::store_f32`] past the caches, if `to` is aligned to its own size; [`Lanes::fence`]
-    /// must follow before another thread may look.
-    fn stream_f32(self, a: Self::F, to: &mut [f32; LANES]);
+    /// [`Lanes::store_f32`] past the caches where the CPU has such stores, if `to` is aligned to its
+    /// own size; [`Lanes::fence`] must follow before another thread may look.
+    #[inline(always)]
+    fn stream_f32(self, a: Self::F, to: &mut [f32; LANES]) {
+        self.store_f32(a, to);
+    }
     /// As [`Lanes::stream_f32`].
-    fn stream_f16(self, a: Self::F, to: &mut [f16; LANES]);
+    #[inline(always)]
+    fn stream_f16(self, a: Self::F, to: &mut [f16; LANES]) {
+        self.store_f16(a, to);
+    }
     /// As [`Lanes::stream_f32`].
-    fn stream_bf16_pairs(self, a: [Self::F; 2], to: &mut [bf16; 2 * LANES]);
+    #[inline(always)]
+    fn stream_bf16_pairs(self, a: [Self::F; 2], to: &mut [bf16; 2 * LANES]) {
+        self.store_bf16_pairs(a, to);
+    }
     /// Orders streamed stores before whatever follows.
-    fn fence(self);
+    #[inline(always)]
+    fn fence(self) {}
     /// Hints that the cache line `at` elements into `data` is read soon. Any `at` is fine.
-    fn prefetch<T>(self, data: &[T], at: usize);
+    #[inline(always)]
+    fn prefetch<T>(self, data: &[T], at: usize) {
+        let _ = (data, at);
+    }
 
     /// The sum of all lanes, added pairwise: lane `i` and `i + 8`, then `+ 4`, `+ 2`, `+ 1`.
     fn sum(self, a: Self::F) -> f32;

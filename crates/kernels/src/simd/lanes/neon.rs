@@ -189,22 +189,6 @@ impl Lanes for Neon {
     }
 
     // There are no intrinsics for stores past the caches and for prefetching.
-    #[inline(always)]
-    fn stream_f32(self, a: F, to: &mut [f32; LANES]) {
-        self.store_f32(a, to);
-    }
-    #[inline(always)]
-    fn stream_f16(self, a: F, to: &mut [f16; LANES]) {
-        self.store_f16(a, to);
-    }
-    #[inline(always)]
-    fn stream_bf16_pairs(self, a: [F; 2], to: &mut [bf16; 2 * LANES]) {
-        self.store_bf16_pairs(a, to);
-    }
-    #[inline(always)]
-    fn fence(self) {}
-    #[inline(always)]
-    fn prefetch<T>(self, _: &[T], _: usize) {}
 
     #[inline(always)]
     fn sum(self, a: F) -> f32 {

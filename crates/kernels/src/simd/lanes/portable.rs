@@ -1,4 +1,7 @@
 //! Lanes as an array, in plain Rust that compilers vectorise for any target.
+//!
+//! There are no features here to be lost in a call, so what is long (conversions, exchanges) is
+//! compiled once and called, not inlined into every kernel.
 
 use super::{LANES, Lanes};
 use crate::data::{bf16, f16};
@@ -52,7 +55,7 @@ impl Lanes for Portable {
         // Adding 1.5 * 2^23 leaves no room for a fraction.
         std::array::from_fn(|i| (a[i] + 12_582_912.0) - 12_582_912.0)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn quarter_turns(self, k: F, s: F, c: F) -> (F, F) {
         let turn = |i: usize| {
             let k = k[i] as i32;
@@ -66,12 +69,12 @@ impl Lanes for Portable {
     fn all_within(self, a: F, limit: f32) -> bool {
         a.iter().all(|x| x.abs() <= limit)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn interleave(self, a: F, b: F) -> [F; 2] {
         let pick = |i: usize| if i.is_multiple_of(2) { a[i / 2] } else { b[i / 2] };
         [std::array::from_fn(pick), std::array::from_fn(|i| pick(i + LANES))]
     }
-    #[inline(always)]
+    #[inline(never)]
     fn deinterleave(self, a: F, b: F) -> [F; 2] {
         let pick = |i: usize| if i < LANES { a[i] } else { b[i - LANES] };
         [std::array::from_fn(|i| pick(2 * i)), std::array::from_fn(|i| pick(2 * i + 1))]
@@ -81,15 +84,15 @@ impl Lanes for Portable {
     fn load_f32(self, from: &[f32; LANES]) -> F {
         *from
     }
-    #[inline(always)]
+    #[inline(never)]
     fn load_f16(self, from: &[f16; LANES]) -> F {
         from.map(widen_f16)
     }
-    #[inline(always)]
+    #[inline(never)]
     fn load_bf16(self, from: &[bf16; LANES]) -> F {
         from.map(|x| f32::from_bits((x.to_bits() as u32) << 16))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn load_bf16_pairs(self, from: &[bf16; 2 * LANES]) -> [F; 2] {
         let widen = |x: bf16| f32::from_bits((x.to_bits() as u32) << 16);
         [0, 1].map(|odd| std::array::from_fn(|i| widen(from[2 * i + odd])))
@@ -98,44 +101,28 @@ impl Lanes for Portable {
     fn store_f32(self, a: F, to: &mut [f32; LANES]) {
         *to = a;
     }
-    #[inline(always)]
+    #[inline(never)]
     fn store_f16(self, a: F, to: &mut [f16; LANES]) {
         *to = a.map(narrow_f16);
     }
-    #[inline(always)]
+    #[inline(never)]
     fn store_bf16(self, a: F, to: &mut [bf16; LANES]) {
         *to = a.map(|x| bf16::from_bits((bf16_bits(x) >> 16) as u16));
     }
-    #[inline(always)]
+    #[inline(never)]
     fn store_bf16_pairs(self, a: [F; 2], to: &mut [bf16; 2 * LANES]) {
         let narrow = |x: f32| bf16::from_bits((bf16_bits(x) >> 16) as u16);
         *to = std::array::from_fn(|i| narrow(a[i % 2][i / 2]));
     }
-    #[inline(always)]
+    #[inline(never)]
     fn round_f16(self, a: F) -> F {
         a.map(|x| widen_f16(narrow_f16(x)))
     }
-    #[inline(always)]
+    #[inline(never)]
     fn round_bf16(self, a: F) -> F {
         a.map(|x| f32::from_bits(bf16_bits(x)))
     }
 
-    #[inline(always)]
-    fn stream_f32(self, a: F, to: &mut [f32; LANES]) {
-        self.store_f32(a, to);
-    }
-    #[inline(always)]
-    fn stream_f16(self, a: F, to: &mut [f16; LANES]) {
-        self.store_f16(a, to);
-    }
-    #[inline(always)]
-    fn stream_bf16_pairs(self, a: [F; 2], to: &mut [bf16; 2 * LANES]) {
-        self.store_bf16_pairs(a, to);
-    }
-    #[inline(always)]
-    fn fence(self) {}
-    #[inline(always)]
-    fn prefetch<T>(self, _: &[T], _: usize) {}
     #[inline(always)]
     fn sum(self, mut a: F) -> f32 {
         for half in [8, 4, 2, 1] {
