@@ -1,9 +1,9 @@
 //! Matrix products.
 //!
-//! General products of floats and complex numbers go to the `gemm` crate, cut into row blocks for
-//! the threads; halves are converted to `f32`, accumulated there and rounded once. Products with
-//! few rows, which are bound by reading the other matrix, and products of integers have loops of
-//! their own.
+//! General products of floats go to the crates `gemm-f32` and `gemm-f64`, cut into row blocks for the
+//! threads; halves are converted to `f32`, accumulated there and rounded once; those of complex
+//! numbers are one product of real matrices with twice the rows and columns. Products with few rows,
+//! which are bound by reading the other matrix, and products of integers have loops of their own.
 
 use crate::data::{Complex64, Element, Layout, Slice, SliceMut, bf16, f16};
 use crate::reduce::row_sum;
@@ -101,12 +101,7 @@ impl Product {
         (self.k * self.n) as f64 / 50.0 + 20.0
     }
 
-    fn floats<T: Stage<Compute: Multiply + Accumulate>>(
-        &self,
-        a: Slice<'_>,
-        b: Slice<'_>,
-        out: &mut [T],
-    ) {
+    fn floats<T: Stage<Compute: General>>(&self, a: Slice<'_>, b: Slice<'_>, out: &mut [T]) {
         if self.m <= FEW {
             return self.rows::<T>(a, b, out);
         }
@@ -115,9 +110,9 @@ impl Product {
         }
         let (a, b) = (typed::<T>(a), typed::<T>(b));
         match (
-            T::Compute::unwrap(T::wrap(a)),
-            T::Compute::unwrap(T::wrap(b)),
-            T::Compute::unwrap_mut(T::wrap_mut(&mut *out)),
+            RealOf::<T>::unwrap(T::wrap(a)),
+            RealOf::<T>::unwrap(T::wrap(b)),
+            RealOf::<T>::unwrap_mut(T::wrap_mut(&mut *out)),
         ) {
             (Some(a), Some(b), Some(out)) => self.direct(a, b, out),
             _ => self.converted(a, b, out),
@@ -159,18 +154,17 @@ impl Product {
     }
 
     /// Each matrix is converted as a whole, in row-major order.
-    fn converted<T: Stage<Compute: Multiply>>(&self, a: &[T], b: &[T], out: &mut [T]) {
+    fn converted<T: Stage<Compute: General>>(&self, a: &[T], b: &[T], out: &mut [T]) {
         let outer = self.a.ndim() - 2;
-        let (k, n, level) = (self.k, self.n, simd::level());
+        let (k, n, level, parts) = (self.k, self.n, simd::level(), T::Compute::PARTS);
         let a = blocks::<T::Compute>(T::wrap(a), &self.a);
         // Repeated matrices are converted once.
         let mut distinct = self.b.clone();
         for (n, &step) in distinct.shape[..outer].iter_mut().zip(&self.b.strides) {
             *n = if step == 0 { 1 } else { *n };
         }
-        let mut right = vec![T::Compute::ZERO; distinct.len()];
         let source = blocks::<T::Compute>(T::wrap(b), &distinct);
-        stage::spread(&mut right, 2.0 * stage::MOVE_NS, &|start, out| source.read(start, out));
+        let right = T::Compute::right(&*source, distinct.len(), n);
         let mut places = Layout::contiguous(&distinct.shape);
         for (place, &step) in places.strides.iter_mut().zip(&self.b.strides[..outer]) {
             *place = if step == 0 { 0 } else { *place };
@@ -188,10 +182,12 @@ impl Product {
                 for (i, block) in left.chunks_mut(BLOCK).enumerate() {
                     a.read(row * k + i * BLOCK, block);
                 }
-                let a = Matrix { data: &*left, at: 0, rows: k as isize, columns: 1 };
-                let at = Cursor::new(&places, outer, matrix).position();
+                let (k, n) = (parts * k, parts * n);
+                let left = bytemuck::cast_slice(left);
+                let a = Matrix { data: left, at: 0, rows: k as isize, columns: 1 };
+                let at = Cursor::new(&places, outer, matrix).position() * parts * parts;
                 let b = Matrix { data: &right, at, rows: n as isize, columns: 1 };
-                gemm((count, k, n), a, b, product);
+                gemm((count, k, n), a, b, bytemuck::cast_slice_mut(product));
                 stage::store(level, product, now);
                 (row, rest) = (row + count, later);
             }
@@ -356,6 +352,63 @@ accumulate! {
     u32: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
     u64: |s, a, b| s.wrapping_add(b), s.wrapping_add(a.wrapping_mul(b));
     Complex64: |s, a, b| s + b, s + a * b;
+}
+
+/// A compute type whose general products are products of real matrices.
+trait General: Accumulate {
+    /// Of what.
+    type Real: Multiply;
+    /// How many of those make one of these, and lie in its memory.
+    const PARTS: usize;
+    /// The right matrices, `len` elements in rows of `n`, with `PARTS` rows and columns for each
+    /// row and column, such that the product of the parts of the left matrix with them gives the
+    /// parts of the product.
+    fn right(matrices: &dyn Blocks<Self>, len: usize, n: usize) -> Vec<Self::Real>;
+}
+
+type RealOf<T> = <<T as Stage>::Compute as General>::Real;
+
+macro_rules! real {
+    ($($ty:ty)*) => {$(
+        impl General for $ty {
+            type Real = $ty;
+            const PARTS: usize = 1;
+            fn right(matrices: &dyn Blocks<Self>, len: usize, _: usize) -> Vec<Self> {
+                let mut out = vec![0.0; len];
+                let read = |start, out: &mut [Self]| matrices.read(start, out);
+                stage::spread(&mut out, 2.0 * stage::MOVE_NS, &read);
+                out
+            }
+        }
+    )*};
+}
+real!(f32 f64);
+
+impl General for Complex64 {
+    type Real = f32;
+    const PARTS: usize = 2;
+
+    /// `(x + iy) (u + iv)` has the parts `x u + y (-v)` and `x v + y u`: an element becomes the two
+    /// rows `u, v` and `-v, u`.
+    fn right(matrices: &dyn Blocks<Self>, len: usize, n: usize) -> Vec<f32> {
+        let mut out = vec![0.0; 4 * len];
+        par::rows_mut(&mut out, len / n, 4 * n, 8.0 * stage::MOVE_NS * n as f64, |rows, out| {
+            let mut block = [Complex64::ZERO; BLOCK];
+            for (row, out) in rows.zip(out.chunks_exact_mut(4 * n)) {
+                let (upper, lower) = out.split_at_mut(2 * n);
+                let pairs = upper.chunks_mut(2 * BLOCK).zip(lower.chunks_mut(2 * BLOCK));
+                for (i, (upper, lower)) in pairs.enumerate() {
+                    let block = &mut block[..upper.len() / 2];
+                    matrices.read(row * n + i * BLOCK, block);
+                    let places = upper.as_chunks_mut().0.iter_mut().zip(lower.as_chunks_mut().0);
+                    for (z, (upper, lower)) in block.iter().zip(places) {
+                        (*upper, *lower) = ([z.re, z.im], [-z.im, z.re]);
+                    }
+                }
+            }
+        });
+        out
+    }
 }
 
 /// Adds the inner products of every row, `step` apart, with every column, `len` long.

@@ -1,6 +1,7 @@
-//! The general matrix product of the `gemm` crate, behind checked slices.
+//! General matrix products of the crates `gemm-f32` and `gemm-f64`, behind checked slices.
 
-use crate::data::Complex64;
+use gemm_common::Parallelism;
+
 use crate::stage::Compute;
 
 /// A strided matrix inside a slice.
@@ -29,12 +30,48 @@ impl<T> Matrix<'_, T> {
     }
 }
 
-/// A type that the crate multiplies matrices of.
-pub(crate) trait Multiply: Compute {}
+/// A product as the crates want it: `m`, `n`, `k`; the result, its column and row steps, whether it
+/// is added to; left and right, each with its column and row steps; factors of the result so far
+/// and of the product; which of the three to conjugate; threads.
+type Gemm<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
 
-impl Multiply for f32 {}
-impl Multiply for f64 {}
-impl Multiply for Complex64 {}
+/// A type that the crates multiply matrices of.
+pub(crate) trait Multiply: Compute {
+    /// The product for this CPU.
+    fn product() -> Gemm<Self>;
+}
+
+impl Multiply for f32 {
+    fn product() -> Gemm<f32> {
+        gemm_f32::gemm::f32::get_gemm_fn()
+    }
+}
+
+impl Multiply for f64 {
+    fn product() -> Gemm<f64> {
+        gemm_f64::gemm::f64::get_gemm_fn()
+    }
+}
 
 /// `out = a b` for `a` of m x k, `b` of k x n and a row-major `out`, on this thread.
 ///
@@ -51,30 +88,40 @@ pub(crate) fn gemm<T: Multiply>(
         return out.fill(T::ZERO);
     }
     assert!(a.holds(m, k) && b.holds(k, n), "a matrix reaches out of its slice");
+    // The crates want results whose columns are contiguous, so the transposed product is asked for,
+    // and the step along the sum of what is then the left matrix not to be negative.
+    let (mut left, mut right) =
+        (b.data.as_ptr().wrapping_add(b.at), a.data.as_ptr().wrapping_add(a.at));
+    let (mut left_step, mut right_step) = (b.rows, a.columns);
+    if left_step < 0 {
+        left = left.wrapping_offset((k - 1) as isize * left_step);
+        right = right.wrapping_offset((k - 1) as isize * right_step);
+        (left_step, right_step) = (-left_step, -right_step);
+    }
     // SAFETY: `out` is exclusively borrowed and has m * n elements; the assertion above says that
     // all of a's and b's elements, k * m and k * n of them at the given steps, lie inside their
-    // slices. `T` is one of the types the crate knows (the trait is implemented for no other).
+    // slices, in whichever direction the sum goes over them.
     unsafe {
-        ::gemm::gemm(
-            m,
+        T::product()(
             n,
+            m,
             k,
             out.as_mut_ptr(),
-            1,
             n as isize,
+            1,
             false,
-            a.data.as_ptr().add(a.at),
-            a.columns,
-            a.rows,
-            b.data.as_ptr().add(b.at),
+            left,
+            left_step,
             b.columns,
-            b.rows,
+            right,
+            a.rows,
+            right_step,
             T::ZERO,
             T::ONE,
             false,
             false,
             false,
-            ::gemm::Parallelism::None,
+            Parallelism::None,
         );
     }
 }
