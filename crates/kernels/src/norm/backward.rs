@@ -293,16 +293,6 @@ impl<E: LaneElement> LaneKernel for Backward<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match self.kind {
-            Kind::Rms => self.each_row::<L, false>(l),
-            Kind::Layer => self.each_row::<L, true>(l),
-        }
-    }
-}
-
-impl<E: LaneElement> Backward<'_, E> {
-    #[inline(always)]
-    fn each_row<L: Lanes, const LAYER: bool>(self, l: L) {
         let len = self.rows.len;
         let (mut x_scratch, mut g_scratch) = (Vec::new(), Vec::new());
         let mut x_starts = self.rows.starts(self.range.start);
@@ -317,16 +307,16 @@ impl<E: LaneElement> Backward<'_, E> {
             let g = row(self.g, self.g_rows, g_start, &mut g_scratch);
             let stream = self.stream.then(|| [after(self.x, x_next), after(self.g, g_next)]);
             let row = Row { x, g, weight: self.weight, stream };
-            let known = row.known::<L, LAYER>(l, self.eps);
+            let known = l.call(Find { kind: self.kind, row, eps: self.eps });
             let params = recent.len();
             let (weight, bias) = recent.split_at_mut(len.min(params));
             match (dx.next(), bias.is_empty()) {
-                (None, _) => row.add_sums::<L, LAYER>(l, known.stats, weight, bias),
+                (None, _) => l.call(AddSums { row, stats: known.stats, dw: weight, db: bias }),
                 (Some(dx), true) if weight.is_empty() => {
-                    row.finish::<L, LAYER, 0>(l, known, dx, weight, bias);
+                    row.finish::<L, 0>(l, known, dx, weight, bias);
                 }
-                (Some(dx), true) => row.finish::<L, LAYER, 1>(l, known, dx, weight, bias),
-                (Some(dx), false) => row.finish::<L, LAYER, 2>(l, known, dx, weight, bias),
+                (Some(dx), true) => row.finish::<L, 1>(l, known, dx, weight, bias),
+                (Some(dx), false) => row.finish::<L, 2>(l, known, dx, weight, bias),
             }
             if n % FLUSH_ROWS == 0 || n == self.range.len() {
                 for (sums, recent) in self.sums.chunks_mut(len).zip(recent.chunks_mut(len)) {
@@ -360,12 +350,39 @@ struct Row<'a, E> {
     stream: Option<[&'a [E]; 2]>,
 }
 
-/// What the first pass over a row finds.
+/// What the first pass over a row finds; `mean_u` is 0 for an RMS norm, which subtracts none.
 #[derive(Clone, Copy)]
 struct Known {
     stats: Stats,
     mean_u: f32,
     mean_uz: f32,
+}
+
+/// The first pass over a row.
+struct Find<'a, E> {
+    kind: Kind,
+    row: Row<'a, E>,
+    eps: f32,
+}
+
+impl<E: LaneElement> LaneKernel for Find<'_, E> {
+    type Output = Known;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, l: L) -> Known {
+        match self.kind {
+            Kind::Rms => self.row.known::<L, false>(l, self.eps),
+            Kind::Layer => self.row.known::<L, true>(l, self.eps),
+        }
+    }
+}
+
+/// Adds a row to the weight's and the bias's sums, those that there are.
+struct AddSums<'a, E> {
+    row: Row<'a, E>,
+    stats: Stats,
+    dw: &'a mut [f32],
+    db: &'a mut [f32],
 }
 
 impl<E: LaneElement> Row<'_, E> {
@@ -429,7 +446,7 @@ impl<E: LaneElement> Row<'_, E> {
     /// The second pass: writes `dx`, and adds to the weight's sums if there is 1 parameter, and
     /// to the bias's if there are 2.
     #[inline(always)]
-    fn finish<L: Lanes, const LAYER: bool, const PARAMS: u8>(
+    fn finish<L: Lanes, const PARAMS: u8>(
         self,
         l: L,
         known: Known,
@@ -451,8 +468,8 @@ impl<E: LaneElement> Row<'_, E> {
             let (x, g, w) = (E::load_pair(l, x), E::load_pair(l, g), f32::load_pair(l, w));
             let mut pair = [l.splat(0.0); 2];
             for (k, dx) in pair.iter_mut().enumerate() {
-                let z = known.stats.normal::<L, LAYER>(l, x[k]);
-                *dx = gradient::<L, LAYER>(l, known, z, g[k], w[k]);
+                let z = known.stats.normal(l, x[k]);
+                *dx = gradient(l, known, z, g[k], w[k]);
                 if PARAMS > 0 {
                     let dw = &mut dws[i].as_chunks_mut().0[k];
                     l.store_f32(l.mul_add(g[k], z, l.load_f32(dw)), dw);
@@ -474,32 +491,30 @@ impl<E: LaneElement> Row<'_, E> {
         }
         let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES)).zip(w_end.chunks(LANES));
         for (((x, g), w), dx) in ends.zip(dx_end.chunks_mut(LANES)) {
-            let z = known.stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let z = known.stats.normal(l, E::load_part(l, x));
             let (g, w) = (E::load_part(l, g), f32::load_part(l, w));
-            E::store_part(l, gradient::<L, LAYER>(l, known, z, g, w), dx);
+            E::store_part(l, gradient(l, known, z, g, w), dx);
         }
-        if PARAMS > 0 {
-            let end = Row { x: x_end, g: g_end, weight: w_end, stream: None };
-            end.add_sums::<L, LAYER>(l, known.stats, dw_end, db_end);
+        if PARAMS > 0 && !x_end.is_empty() {
+            let row = Row { x: x_end, g: g_end, weight: w_end, stream: None };
+            l.call(AddSums { row, stats: known.stats, dw: dw_end, db: db_end });
         }
     }
+}
 
-    /// Adds the row to the weight's and the bias's sums, those that there are.
+impl<E: LaneElement> LaneKernel for AddSums<'_, E> {
+    type Output = ();
+
     #[inline(always)]
-    fn add_sums<L: Lanes, const LAYER: bool>(
-        self,
-        l: L,
-        stats: Stats,
-        dw: &mut [f32],
-        db: &mut [f32],
-    ) {
-        let (xs, x_end) = self.x.as_chunks::<PAIR>();
-        let (gs, g_end) = self.g.as_chunks::<PAIR>();
+    fn run<L: Lanes>(self, l: L) {
+        let AddSums { row, stats, dw, db } = self;
+        let (xs, x_end) = row.x.as_chunks::<PAIR>();
+        let (gs, g_end) = row.g.as_chunks::<PAIR>();
         let (dws, dw_end) = dw.as_chunks_mut::<PAIR>();
         let (dbs, db_end) = db.as_chunks_mut::<PAIR>();
         for ((x, g), dw) in xs.iter().zip(gs).zip(dws) {
             let (x, g, sums) = (E::load_pair(l, x), E::load_pair(l, g), f32::load_pair(l, dw));
-            let z = [stats.normal::<L, LAYER>(l, x[0]), stats.normal::<L, LAYER>(l, x[1])];
+            let z = [stats.normal(l, x[0]), stats.normal(l, x[1])];
             let sums = [l.mul_add(g[0], z[0], sums[0]), l.mul_add(g[1], z[1], sums[1])];
             f32::store_pair(l, sums, dw);
         }
@@ -509,7 +524,7 @@ impl<E: LaneElement> Row<'_, E> {
         }
         let ends = x_end.chunks(LANES).zip(g_end.chunks(LANES));
         for ((x, g), dw) in ends.zip(dw_end.chunks_mut(LANES)) {
-            let z = stats.normal::<L, LAYER>(l, E::load_part(l, x));
+            let z = stats.normal(l, E::load_part(l, x));
             let sum = l.mul_add(E::load_part(l, g), z, f32::load_part(l, dw));
             f32::store_part(l, sum, dw);
         }
@@ -577,8 +592,8 @@ fn add_sums<L: Lanes, const LAYER: bool>(
 
 /// `dx` of sixteen elements with normalised values `z`.
 #[inline(always)]
-fn gradient<L: Lanes, const LAYER: bool>(l: L, known: Known, z: L::F, g: L::F, w: L::F) -> L::F {
+fn gradient<L: Lanes>(l: L, known: Known, z: L::F, g: L::F, w: L::F) -> L::F {
     let u = l.mul(g, w);
-    let u = if LAYER { l.sub(u, l.splat(known.mean_u)) } else { u };
+    let u = l.sub(u, l.splat(known.mean_u));
     l.mul(l.neg_mul_add(z, l.splat(known.mean_uz), u), l.splat(known.stats.scale))
 }

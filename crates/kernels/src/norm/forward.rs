@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::affine::{self, Float};
-use super::sums::Stats;
+use super::sums::{Find, Stats};
 use super::{Kind, View, row_ns};
 use crate::data::{Layout, Slice, SliceMut, bf16, f16};
 use crate::par;
@@ -53,11 +53,11 @@ fn norm(
 ) {
     let call = Call { kind, layout: x.1, weight, bias, eps };
     match (x.0, out) {
-        (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out, InPlace),
-        (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out, InPlace),
-        (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out, InPlace),
-        (Slice::F16(x), SliceMut::F32(out)) => call.lanes(x, out, Widened),
-        (Slice::Bf16(x), SliceMut::F32(out)) => call.lanes(x, out, Widened),
+        (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out),
+        (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out),
+        (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out),
+        (Slice::F16(x), SliceMut::F32(out)) => call.widened(x, out),
+        (Slice::Bf16(x), SliceMut::F32(out)) => call.widened(x, out),
         (x, SliceMut::F16(out)) => call.staged::<f16>(x, out),
         (x, SliceMut::Bf16(out)) => call.staged::<bf16>(x, out),
         (x, SliceMut::F32(out)) => call.staged::<f32>(x, out),
@@ -75,12 +75,44 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn lanes<X, O, P>(&self, x: &[X], out: &mut [O], passes: P)
-    where
-        X: LaneElement,
-        O: LaneElement + Float,
-        P: Passes<X> + Sync,
-    {
+    /// For inputs and outputs of one dtype.
+    fn lanes<E: LaneElement + Float>(&self, x: &[E], out: &mut [E]) {
+        self.pieces::<E>(out, size_of::<E>(), |forward, out| {
+            with_lanes(forward.level, Forward { x, out, ..forward });
+        });
+    }
+
+    /// For `f32` outputs of halves, from copies of some rows in `f32`. (For outputs in halves it is
+    /// slower than converting anew in each pass.)
+    fn widened<X: LaneElement>(&self, x: &[X], out: &mut [f32]) {
+        let rows = Rows::new(self.layout);
+        let (len, each) = (rows.len, (WIDENED / rows.len.max(1)).max(1));
+        let block = Rows::new(&Layout::contiguous(&[each, len]));
+        self.pieces::<f32>(out, size_of::<X>(), |forward, out| {
+            let (mut gathered, mut wide) =
+                (Vec::new(), vec![0.0; each.min(forward.range.len()) * len]);
+            let mut starts = rows.starts(forward.range.start);
+            for out in out.chunks_mut(each * len) {
+                let wide = &mut wide[..out.len()];
+                // The starts last: a pair that lacks its other half would take one for nothing.
+                for (wide, start) in wide.chunks_exact_mut(len).zip(starts.by_ref()) {
+                    let x = row(x, &rows, start, &mut gathered);
+                    with_lanes(forward.level, Widen { x, out: wide });
+                }
+                let range = 0..out.len() / len;
+                with_lanes(forward.level, Forward { x: wide, rows: &block, range, out, ..forward });
+            }
+        });
+    }
+
+    /// Reads weight and bias, and calls `f` with pieces of consecutive rows: all of the kernel but
+    /// input and output, and the output.
+    fn pieces<O: LaneElement + Float>(
+        &self,
+        out: &mut [O],
+        x_bytes: usize,
+        f: impl Fn(Forward<'_, O>, &mut [O]) + Sync,
+    ) {
         let rows = Rows::new(self.layout);
         let weight = self.weight.map(|w| affine::read::<O>(w, rows.len));
         let bias = self.bias.map(|b| affine::read::<O>(b, rows.len));
@@ -91,22 +123,22 @@ impl Call<'_> {
         if out.is_empty() {
             return;
         }
-        let bytes = rows.len * (size_of::<X>() + size_of::<O>());
+        let bytes = rows.len * (x_bytes + size_of::<O>());
         let level = simd::level();
         par::rows_mut(out, rows.count(), rows.len, row_ns(bytes), |range, out| {
             let forward = Forward {
+                level,
                 kind: self.kind,
-                passes,
-                x,
+                x: &[],
                 rows: &rows,
                 range,
                 weight,
                 bias: bias.as_deref(),
                 eps: self.eps,
                 stream: bytes * rows.count() > STREAM_BYTES,
-                out,
+                out: &mut [],
             };
-            with_lanes(level, forward);
+            f(forward, out);
         });
     }
 
@@ -141,8 +173,8 @@ impl Call<'_> {
 
     fn normalise(&self, level: Level, x: &[f32], out: &mut [f32]) {
         let forward = Forward {
+            level,
             kind: self.kind,
-            passes: InPlace,
             x,
             rows: &Rows::new(&Layout::contiguous(&[x.len()])),
             range: 0..1,
@@ -156,106 +188,71 @@ impl Call<'_> {
     }
 }
 
-/// How a row is gone over several times.
-trait Passes<X: LaneElement>: Copy {
-    /// What passes after the first one read.
-    type Wide: LaneElement;
-    /// The row as they read it; `scratch` is as long as the row if `NEEDS_SCRATCH`.
-    fn row<'a, L: Lanes>(self, l: L, x: &'a [X], scratch: &'a mut [f32]) -> &'a [Self::Wide];
-    const NEEDS_SCRATCH: bool;
+/// Elements of whole rows that are widened at a time: half a first-level cache.
+const WIDENED: usize = 4096;
+
+/// A row converted to `f32`.
+struct Widen<'a, X> {
+    x: &'a [X],
+    out: &'a mut [f32],
 }
 
-/// Reading the row itself each time.
-#[derive(Clone, Copy)]
-struct InPlace;
+impl<X: LaneElement> LaneKernel for Widen<'_, X> {
+    type Output = ();
 
-impl<X: LaneElement> Passes<X> for InPlace {
-    type Wide = X;
-    const NEEDS_SCRATCH: bool = false;
     #[inline(always)]
-    fn row<'a, L: Lanes>(self, _: L, x: &'a [X], _: &'a mut [f32]) -> &'a [X] {
-        x
-    }
-}
-
-/// Reading a copy of the row in `f32`, for `f32` outputs of halves. (For outputs in halves it is
-/// slower than converting anew in each pass.)
-#[derive(Clone, Copy)]
-struct Widened;
-
-impl<X: LaneElement> Passes<X> for Widened {
-    type Wide = f32;
-    const NEEDS_SCRATCH: bool = true;
-    #[inline(always)]
-    fn row<'a, L: Lanes>(self, l: L, x: &'a [X], scratch: &'a mut [f32]) -> &'a [f32] {
-        let (xs, x_end) = x.as_chunks::<LANES>();
-        let (outs, out_end) = scratch.as_chunks_mut::<LANES>();
+    fn run<L: Lanes>(self, l: L) {
+        let (xs, x_end) = self.x.as_chunks::<LANES>();
+        let (outs, out_end) = self.out.as_chunks_mut::<LANES>();
         for (x, out) in xs.iter().zip(outs) {
             l.store_f32(X::load(l, x), out);
         }
         if !x_end.is_empty() {
             f32::store_part(l, X::load_part(l, x_end), out_end);
         }
-        scratch
     }
 }
 
 /// The rows `range` of one call.
-struct Forward<'a, X, O, P> {
+struct Forward<'a, E> {
+    level: Level,
     kind: Kind,
-    passes: P,
-    x: &'a [X],
+    x: &'a [E],
     rows: &'a Rows,
     range: Range<usize>,
-    weight: Option<&'a [O]>,
+    weight: Option<&'a [E]>,
     /// Only with a weight.
-    bias: Option<&'a [O]>,
+    bias: Option<&'a [E]>,
     eps: f32,
     stream: bool,
-    out: &'a mut [O],
+    out: &'a mut [E],
 }
 
 /// What follows the normalised value, for code of its own.
 const PLAIN: u8 = 0;
 const WEIGHT: u8 = 1;
 const WEIGHT_BIAS: u8 = 2;
+/// As `WEIGHT`, for RMS norms of halves: their time is that of arithmetic, and a subtraction of 0
+/// for each element is a tenth of it. (For `f32` it is nothing that can be measured.)
+const RMS_WEIGHT: u8 = 3;
 
-impl<X: LaneElement, O: LaneElement, P: Passes<X>> LaneKernel for Forward<'_, X, O, P> {
+impl<E: LaneElement> LaneKernel for Forward<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, l: L) {
-        match self.kind {
-            Kind::Rms => self.with::<L, false>(l),
-            Kind::Layer => self.with::<L, true>(l),
-        }
-    }
-}
-
-impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
-    #[inline(always)]
-    fn with<L: Lanes, const LAYER: bool>(self, l: L) {
-        match (self.weight, self.bias) {
-            (None, _) => self.rows::<L, LAYER, PLAIN>(l, &[], &[]),
-            (Some(w), None) => self.rows::<L, LAYER, WEIGHT>(l, w, &[]),
-            (Some(w), Some(b)) => self.rows::<L, LAYER, WEIGHT_BIAS>(l, w, b),
-        }
-    }
-
-    #[inline(always)]
-    fn rows<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, weight: &[O], bias: &[O]) {
         let len = self.rows.len;
+        let (weight, bias) = (self.weight.unwrap_or(&[]), self.bias.unwrap_or(&[]));
         let mut gathered = Vec::new();
-        let mut wide = vec![0.0; if P::NEEDS_SCRATCH { len } else { 0 }];
         // Weight and bias are converted for each row, or once if that is slow and pays.
         let mut wide_affine = Vec::new();
-        if O::SLOW_LOAD && AFTER != PLAIN && self.range.len() > 3 && len <= WIDE_AFFINE {
+        if E::SLOW_LOAD && !weight.is_empty() && self.range.len() > 3 && len <= WIDE_AFFINE {
             wide_affine.resize(len / PAIR, [[0.0; PAIR]; 2]);
             for (i, wide) in wide_affine.iter_mut().enumerate() {
                 let at = i * PAIR..(i + 1) * PAIR;
                 for (vector, wide) in [weight, bias].into_iter().zip(wide) {
                     if let Some(vector) = vector.get(at.clone()).and_then(|v| v.first_chunk()) {
-                        f32::store_pair(l, O::load_pair(l, vector), wide);
+                        f32::store_pair(l, E::load_pair(l, vector), wide);
                     }
                 }
             }
@@ -265,13 +262,18 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
         let mut start = starts.next().unwrap_or(0);
         for out in self.out.chunks_exact_mut(len) {
             let x = row(self.x, self.rows, start, &mut gathered);
-            let x = self.passes.row(l, x, &mut wide);
-            let stats =
-                if LAYER { Stats::layer(l, x, self.eps) } else { Stats::rms(l, x, self.eps) };
+            let stats = l.call(Find { kind: self.kind, x, eps: self.eps });
             start = starts.next().unwrap_or(0);
             let next = self.x.get(start..).unwrap_or(&[]);
             let write = Write { stats, x, next, weight, bias, wide_affine, stream: self.stream };
-            write.run::<L, LAYER, AFTER>(l, out);
+            match (self.weight, self.bias) {
+                (None, _) => write.run::<L, PLAIN>(l, out),
+                (Some(_), None) if self.kind == Kind::Rms && size_of::<E>() < 4 => {
+                    write.run::<L, RMS_WEIGHT>(l, out);
+                }
+                (Some(_), None) => write.run::<L, WEIGHT>(l, out),
+                (Some(_), Some(_)) => write.run::<L, WEIGHT_BIAS>(l, out),
+            }
         }
         if self.stream {
             l.fence();
@@ -280,13 +282,13 @@ impl<X: LaneElement, O: LaneElement, P: Passes<X>> Forward<'_, X, O, P> {
 }
 
 /// Writing a row, after its statistics are known.
-struct Write<'a, W, X, O> {
+struct Write<'a, E> {
     stats: Stats,
-    x: &'a [W],
+    x: &'a [E],
     /// Begins with the next row, which is prefetched.
-    next: &'a [X],
-    weight: &'a [O],
-    bias: &'a [O],
+    next: &'a [E],
+    weight: &'a [E],
+    bias: &'a [E],
     /// Weight and bias pair by pair in `f32`, if that is worth it; else nothing.
     wide_affine: &'a [[[f32; PAIR]; 2]],
     stream: bool,
@@ -298,10 +300,9 @@ const WIDE_AFFINE: usize = 2048;
 /// Elements of a pair of lanes.
 const PAIR: usize = 2 * LANES;
 
-impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
+impl<E: LaneElement> Write<'_, E> {
     #[inline(always)]
-    fn run<L: Lanes, const LAYER: bool, const AFTER: u8>(self, l: L, out: &mut [O]) {
-        const { assert!(W::EVENS_FIRST == O::EVENS_FIRST, "one order for input and output") };
+    fn run<L: Lanes, const AFTER: u8>(self, l: L, out: &mut [E]) {
         let s = self.stats;
         let zero = l.splat(0.0);
         let (xs, x_end) = self.x.as_chunks::<PAIR>();
@@ -315,39 +316,41 @@ impl<W: LaneElement, X, O: LaneElement> Write<'_, W, X, O> {
         // Tried without gain: going backwards, to what the first pass has left in the first-level
         // cache (one row 4 % less, rows of 4 KB 25 % more: prefetchers like it forward).
         for (i, (x, out)) in xs.iter().zip(outs).enumerate() {
-            let x = W::load_pair(l, x);
+            let x = E::load_pair(l, x);
             let (mut w, mut b) = ([zero; 2], [zero; 2]);
-            if let Some(wide) = self.wide_affine.get(i) {
+            if E::SLOW_LOAD
+                && let Some(wide) = self.wide_affine.get(i)
+            {
                 w = f32::load_pair(l, &wide[0]);
                 if AFTER == WEIGHT_BIAS {
                     b = f32::load_pair(l, &wide[1]);
                 }
             } else {
                 if AFTER != PLAIN {
-                    w = O::load_pair(l, &ws[i]);
+                    w = E::load_pair(l, &ws[i]);
                 }
                 if AFTER == WEIGHT_BIAS {
-                    b = O::load_pair(l, &bs[i]);
+                    b = E::load_pair(l, &bs[i]);
                 }
             }
             let y = [
-                output::<L, O, LAYER, AFTER>(l, s, x[0], w[0], b[0]),
-                output::<L, O, LAYER, AFTER>(l, s, x[1], w[1], b[1]),
+                output::<L, E, AFTER>(l, s, x[0], w[0], b[0]),
+                output::<L, E, AFTER>(l, s, x[1], w[1], b[1]),
             ];
             if self.stream {
-                for line in (0..PAIR * size_of::<X>()).step_by(64) {
-                    l.prefetch(self.next, i * PAIR + line / size_of::<X>());
+                for line in (0..PAIR * size_of::<E>()).step_by(64) {
+                    l.prefetch(self.next, i * PAIR + line / size_of::<E>());
                 }
-                O::stream_pair(l, y, out);
+                E::stream_pair(l, y, out);
             } else {
-                O::store_pair(l, y, out);
+                E::store_pair(l, y, out);
             }
         }
         for (i, (x, out)) in x_end.chunks(LANES).zip(out_end.chunks_mut(LANES)).enumerate() {
             let (w, b) = (part(w_end, i), part(b_end, i));
-            let (w, b) = (O::load_part(l, w), O::load_part(l, b));
-            let y = output::<L, O, LAYER, AFTER>(l, s, W::load_part(l, x), w, b);
-            O::store_part(l, y, out);
+            let (w, b) = (E::load_part(l, w), E::load_part(l, b));
+            let y = output::<L, E, AFTER>(l, s, E::load_part(l, x), w, b);
+            E::store_part(l, y, out);
         }
     }
 }
@@ -361,14 +364,14 @@ fn part<T>(of: &[T], i: usize) -> &[T] {
 
 /// The output for sixteen elements, to be rounded once more.
 #[inline(always)]
-fn output<L: Lanes, O: LaneElement, const LAYER: bool, const AFTER: u8>(
+fn output<L: Lanes, E: LaneElement, const AFTER: u8>(
     l: L,
     stats: Stats,
     x: L::F,
     w: L::F,
     b: L::F,
 ) -> L::F {
-    let y = stats.normal::<L, LAYER>(l, x);
-    let y = if AFTER == PLAIN { y } else { l.mul(O::round(l, y), w) };
-    if AFTER == WEIGHT_BIAS { l.add(O::round(l, y), b) } else { y }
+    let y = if AFTER == RMS_WEIGHT { l.mul(x, l.splat(stats.scale)) } else { stats.normal(l, x) };
+    let y = if AFTER == PLAIN { y } else { l.mul(E::round(l, y), w) };
+    if AFTER == WEIGHT_BIAS { l.add(E::round(l, y), b) } else { y }
 }

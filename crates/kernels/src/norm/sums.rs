@@ -1,9 +1,10 @@
 //! What a norm needs to know of a row before it can write it.
 
-use super::BLOCK;
-use crate::simd::lanes::{LANES, LaneElement, Lanes};
+use super::{BLOCK, Kind};
+use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes};
 
-/// Mean and scale of a row: the normalised value is `(x - mean) * scale - shift`.
+/// Mean and scale of a row: the normalised value is `(x - mean) * scale - shift`. For an RMS norm
+/// `mean` and `shift` are 0, which leaves exactly `x * scale`.
 #[derive(Clone, Copy)]
 pub(super) struct Stats {
     pub(super) mean: f32,
@@ -12,10 +13,28 @@ pub(super) struct Stats {
     pub(super) shift: f32,
 }
 
-impl Stats {
-    /// With a mean of 0: the RMS norm.
+/// Finds them: a kernel of its own, shared by those that write.
+pub(super) struct Find<'a, X> {
+    pub(super) kind: Kind,
+    pub(super) x: &'a [X],
+    pub(super) eps: f32,
+}
+
+impl<X: LaneElement> LaneKernel for Find<'_, X> {
+    type Output = Stats;
+
     #[inline(always)]
-    pub(super) fn rms<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
+    fn run<L: Lanes>(self, l: L) -> Stats {
+        match self.kind {
+            Kind::Rms => Stats::rms(l, self.x, self.eps),
+            Kind::Layer => Stats::layer(l, self.x, self.eps),
+        }
+    }
+}
+
+impl Stats {
+    #[inline(always)]
+    fn rms<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
         let [squares] = sums(l, x, 0.0, Squares);
         Stats::about(0.0, 0.0, squares / x.len() as f64, eps)
     }
@@ -24,7 +43,7 @@ impl Stats {
     /// elements. If they turn out not to be near, measured by the spread, so that squares would
     /// cancel, another pass about the mean now known.
     #[inline(always)]
-    pub(super) fn layer<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
+    fn layer<L: Lanes, X: LaneElement>(l: L, x: &[X], eps: f32) -> Stats {
         let n = x.len() as f64;
         let mut mean = mean_of_first(l, x);
         let (mut rest, mut squares) = (0.0, 0.0);
@@ -47,7 +66,9 @@ impl Stats {
         let scale = 1.0 / (variance as f32 + eps).sqrt();
         // One NaN for all, as rounding to bf16 wants their lower bits clear.
         let scale = if scale.is_nan() { f32::NAN } else { scale };
-        Stats { mean, scale, shift: rest as f32 * scale }
+        // An infinite scale must not make a shift of what there is nothing of.
+        let shift = if rest == 0.0 { 0.0 } else { rest as f32 * scale };
+        Stats { mean, scale, shift }
     }
 }
 
@@ -61,13 +82,8 @@ pub(super) fn is_near(rest: f64, square: f64) -> bool {
 impl Stats {
     /// The normalised value.
     #[inline(always)]
-    pub(super) fn normal<L: Lanes, const LAYER: bool>(self, l: L, x: L::F) -> L::F {
-        let scale = l.splat(self.scale);
-        if LAYER {
-            l.mul_add(l.sub(x, l.splat(self.mean)), scale, l.splat(-self.shift))
-        } else {
-            l.mul(x, scale)
-        }
+    pub(super) fn normal<L: Lanes>(self, l: L, x: L::F) -> L::F {
+        l.mul_add(l.sub(x, l.splat(self.mean)), l.splat(self.scale), l.splat(-self.shift))
     }
 }
 

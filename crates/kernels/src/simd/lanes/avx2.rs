@@ -10,6 +10,7 @@ use crate::data::{bf16, f16};
 pub(super) struct Avx2(());
 
 /// Runs `kernel` with the instruction set enabled.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn run<K: LaneKernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
@@ -45,6 +46,10 @@ impl Lanes for Avx2 {
     type F = F;
     const SUMS: usize = 4;
 
+    #[inline(always)]
+    fn call<K: LaneKernel>(self, kernel: K) -> K::Output {
+        on_cpu!(run(kernel))
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         on_cpu!([_mm256_set1_ps(x); 2])

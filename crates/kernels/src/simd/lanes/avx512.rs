@@ -10,6 +10,7 @@ use crate::data::{bf16, f16};
 pub(super) struct Avx512(());
 
 /// Runs `kernel` with the instruction set enabled.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn run<K: LaneKernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -34,6 +35,10 @@ impl Lanes for Avx512 {
     type F = F;
     const SUMS: usize = 16;
 
+    #[inline(always)]
+    fn call<K: LaneKernel>(self, kernel: K) -> K::Output {
+        on_cpu!(run(kernel))
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         on_cpu!(_mm512_set1_ps(x))

@@ -6,7 +6,7 @@
 //! multiply-add.
 //!
 //! A kernel implements [`LaneKernel`]; [`with_lanes`] runs it inside a function that has the
-//! instruction set enabled, into which everything here is inlined.
+//! instruction set enabled, into which everything here is inlined but for [`Lanes::call`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -31,6 +31,10 @@ pub(crate) trait Lanes: Copy {
     type F: Copy;
     /// How many of them fit in registers as running sums, beside what is being added.
     const SUMS: usize;
+
+    /// Runs a kernel in a function of its own, compiled for the instruction set: for what several
+    /// kernels share and is long beside a call.
+    fn call<K: LaneKernel>(self, kernel: K) -> K::Output;
 
     fn splat(self, x: f32) -> Self::F;
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -292,10 +296,7 @@ pub(crate) fn with_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Avx512Bf16 => unsafe { avx512::run(kernel) },
         #[cfg(target_arch = "aarch64")]
-        Level::Neon => kernel.run(neon::Neon),
-        _ => kernel.run(portable::Portable),
+        Level::Neon => neon::run(kernel),
+        _ => portable::run(kernel),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,12 +4,18 @@
 
 use std::arch::aarch64::*;
 
-use super::{LANES, Lanes};
+use super::{LANES, LaneKernel, Lanes};
 use crate::data::{bf16, f16};
 
 /// Lanes of the architecture's own registers.
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
+
+/// Runs `kernel` with these lanes.
+#[inline(never)]
+pub(super) fn run<K: LaneKernel>(kernel: K) -> K::Output {
+    kernel.run(Neon)
+}
 
 type F = [float32x4_t; 4];
 
@@ -51,6 +57,10 @@ impl Lanes for Neon {
     type F = F;
     const SUMS: usize = 4;
 
+    #[inline(always)]
+    fn call<K: LaneKernel>(self, kernel: K) -> K::Output {
+        run(kernel)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         on_cpu!([vdupq_n_f32(x); 4])

@@ -3,12 +3,18 @@
 //! There are no features here to be lost in a call, so what is long (conversions, exchanges) is
 //! compiled once and called, not inlined into every kernel.
 
-use super::{LANES, Lanes};
+use super::{LANES, LaneKernel, Lanes};
 use crate::data::{bf16, f16};
 
 /// Lanes without intrinsics.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;
+
+/// Runs `kernel` with these lanes.
+#[inline(never)]
+pub(super) fn run<K: LaneKernel>(kernel: K) -> K::Output {
+    kernel.run(Portable)
+}
 
 /// Whether every CPU of the target has fused multiply-add.
 const FMA: bool = cfg!(target_arch = "aarch64");
@@ -19,6 +25,10 @@ impl Lanes for Portable {
     type F = F;
     const SUMS: usize = 2;
 
+    #[inline(always)]
+    fn call<K: LaneKernel>(self, kernel: K) -> K::Output {
+        run(kernel)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> F {
         [x; LANES]
