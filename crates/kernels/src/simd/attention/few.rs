@@ -142,8 +142,6 @@ impl<S: Simd, E: Source<S::T>, const R: usize> Job<S> for ValuesOf<'_, S::T, E, 
     #[inline(always)]
     fn run(self, s: S) {
         let mut job = self.0;
-        // As many columns at a time as registers allow.
-        let most = if S::LANES == 16 && R > 1 { 16 / R } else { 8 / R };
         let vectors = job.values.columns / S::LANES;
         let count = job.values.count;
         // Where that is less than a cache line or two, going down all the keys for each few
@@ -155,15 +153,25 @@ impl<S: Simd, E: Source<S::T>, const R: usize> Job<S> for ValuesOf<'_, S::T, E, 
             let keys = from..count.min(from + run);
             let mut at = 0;
             while at < vectors {
-                at += match (vectors - at).min(most) {
-                    8.. => columns_of::<S, E, R, 8>(s, &mut job, keys.clone(), at),
-                    4..8 => columns_of::<S, E, R, 4>(s, &mut job, keys.clone(), at),
-                    2..4 => columns_of::<S, E, R, 2>(s, &mut job, keys.clone(), at),
-                    _ => columns_of::<S, E, R, 1>(s, &mut job, keys.clone(), at),
+                let left = vectors - at;
+                // What is never reached is not compiled.
+                at += if const { most::<S>(R) >= 8 } && left >= 8 {
+                    columns_of::<S, E, R, 8>(s, &mut job, keys.clone(), at)
+                } else if const { most::<S>(R) >= 4 } && left >= 4 {
+                    columns_of::<S, E, R, 4>(s, &mut job, keys.clone(), at)
+                } else if const { S::PAIRS } || const { most::<S>(R) >= 2 } && left >= 2 {
+                    columns_of::<S, E, R, 2>(s, &mut job, keys.clone(), at)
+                } else {
+                    columns_of::<S, E, R, 1>(s, &mut job, keys.clone(), at)
                 };
             }
         }
     }
+}
+
+/// How many vectors of columns of `rows` rows registers allow at a time, up to 8.
+const fn most<S: Simd>(rows: usize) -> usize {
+    if S::LANES == 16 && rows > 1 { 16 / rows } else { 8 / rows }
 }
 
 /// Asks for the cache lines of a row.
