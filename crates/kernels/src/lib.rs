@@ -16,8 +16,6 @@ pub mod elementwise;
 pub mod index;
 pub mod matmul;
 pub mod norm;
-#[cfg(test)]
-mod oracle;
 pub mod par;
 pub mod random;
 pub mod reduce;

@@ -374,6 +374,3 @@ fn turn_neighbours<L: Lanes, E: LaneElement>(
         y_end.copy_from_slice(&all[..y_end.len()]);
     }
 }
-
-#[cfg(test)]
-mod tests;

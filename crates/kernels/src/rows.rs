@@ -4,7 +4,7 @@ use crate::data::{Layout, Shape, Slice, Strides, collapsed};
 
 /// Bytes read and written by one call above which its output is not worth keeping in caches:
 /// about the size of a last-level cache, which the input passes through as well.
-pub(crate) const STREAM_BYTES: usize = 24 << 20;
+pub const STREAM_BYTES: usize = 24 << 20;
 
 /// An array to read: its elements and where they lie.
 pub type View<'a> = (Slice<'a>, &'a Layout);

@@ -27,7 +27,7 @@ mod sums;
 pub use backward::{Gradients, layer_norm_grad, rms_norm_grad};
 pub use forward::{layer_norm, rms_norm};
 
-pub use crate::rows::View;
+pub use crate::rows::{STREAM_BYTES, View};
 
 /// Elements whose sum is kept in `f32`.
 const BLOCK: usize = 8192;
@@ -44,6 +44,3 @@ enum Kind {
 fn row_ns(bytes: usize) -> f64 {
     10.0 + bytes as f64 / 50.0
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 mod copying;
 mod elementwise;
 mod indexing;
+mod layouts;
 mod products;
 mod random_bits;
 mod reductions;

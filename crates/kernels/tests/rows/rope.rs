@@ -1,7 +1,9 @@
-//! Against the definition in `f64`, at every level and several thread counts.
+//! Rope.
 
-use super::*;
-use crate::data::Dtype;
+use anymetal_kernels::norm::STREAM_BYTES;
+use anymetal_kernels::rope::{Rope, Speeds, rope};
+use anymetal_kernels::{Dtype, Layout, Slice, SliceMut};
+
 use crate::oracle::{Array, Random, everywhere, layouts, round};
 
 struct Case<'a> {

@@ -1,10 +1,20 @@
-//! Against the definitions in `f64`, at every level and several thread counts.
+//! Norms and their gradients.
 
-use super::*;
-use crate::data::{Dtype, Layout, Slice, SliceMut, f16};
+use anymetal_kernels::norm::{
+    Gradients, STREAM_BYTES, layer_norm, layer_norm_grad, rms_norm, rms_norm_grad,
+};
+use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, f16};
+
 use crate::oracle::{Array, Random, everywhere, layouts, round};
 
 const SIZES: [usize; 8] = [1, 3, 15, 17, 64, 129, 1000, 4097];
+
+/// How a norm treats the mean.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Rms,
+    Layer,
+}
 
 struct Case<'a> {
     kind: Kind,
@@ -188,7 +198,7 @@ fn large_outputs_that_bypass_the_caches_are_the_same() {
     for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
         // Odd rows are not aligned, so both kinds of stores take part.
         for len in [2048, 1001] {
-            let rows = crate::rows::STREAM_BYTES / (2 * len * dtype.size()) + 2;
+            let rows = STREAM_BYTES / (2 * len * dtype.size()) + 2;
             let x = Array::random(&mut random, dtype, rows * len);
             let weight = Array::random(&mut random, dtype, len);
             for kind in [Kind::Rms, Kind::Layer] {

@@ -1,7 +1,9 @@
 //! Every level against scalar arithmetic.
 
-use super::*;
-use crate::simd;
+use anymetal_kernels::simd;
+
+use crate::data::{bf16, f16};
+use crate::lanes::{LANES, LaneElement, LaneKernel, Lanes, sin_cos, with_lanes};
 
 /// Applies `f` to a closure's choice of lanes at each level: a kernel made of a function would
 /// need one struct per test, so the operations under test are listed in [`Probe`].

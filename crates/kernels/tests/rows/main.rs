@@ -1,0 +1,6 @@
+//! Kernels that go row by row, against their definitions in `f64`, at every level and several thread
+//! counts.
+
+mod norm;
+mod oracle;
+mod rope;
