@@ -89,7 +89,7 @@ fn times(root: &Path) -> Result<(), String> {
         // What a first test run of the crate builds is not part of a cycle.
         measure(&format!("build the tests of {name}"), &["test", "--no-run", "-p", package], None)?;
         touch(root, name)?;
-        let arguments = ["test", "-q", "-p", package, "--lib", "--tests"];
+        let arguments = ["test", "-q", "-p", package, "--tests"];
         measure(&format!("tests of {name} after a touch"), &arguments, Some(CYCLE))?;
     }
     println!("{}", rows.join("\n"));
