@@ -41,18 +41,22 @@ fn expected<E: Number>(case: &Case, g: &[f64]) -> Expected {
                 let g: Vec<f64> =
                     g[n * columns..][..columns].iter().map(|&x| E::from(x).to()).collect();
                 let values = |j: usize| row(case, &v, 2, [b, key_head, j]);
-                let product = |j: usize| values(j).iter().zip(&g).map(|(v, g)| v * g).sum::<f64>();
-                let size =
-                    |j: usize| values(j).iter().zip(&g).map(|(v, g)| (v * g).abs()).sum::<f64>();
-                let dot: f64 = (0..keys).map(|j| p.keys[j] * product(j)).sum();
-                let dot_size: f64 = (0..keys).map(|j| p.keys[j] * size(j)).sum();
-                // What rounding the output does to the sum of its products with `g`.
-                let dot_outer: f64 = (0..columns)
-                    .map(|c| {
-                        let out: f64 = (0..keys).map(|j| p.keys[j] * values(j)[c]).sum();
-                        (out * g[c]).abs()
+                // Per key, the product of its value with `g`, and the sum of its terms' sizes.
+                let products: Vec<[f64; 2]> = (0..keys)
+                    .map(|j| {
+                        let terms = values(j).iter().zip(&g).map(|(v, g)| v * g);
+                        terms.fold([0.0; 2], |[sum, size], x| [sum + x, size + x.abs()])
                     })
-                    .sum();
+                    .collect();
+                let [mut dot, mut dot_size] = [0.0; 2];
+                let mut out = vec![0.0; columns];
+                for (j, p) in p.keys.iter().enumerate() {
+                    dot += p * products[j][0];
+                    dot_size += p * products[j][1];
+                    out.iter_mut().zip(values(j)).for_each(|(out, v)| *out += p * v);
+                }
+                // What rounding the output does to the sum of its products with `g`.
+                let dot_outer: f64 = out.iter().zip(&g).map(|(out, g)| (out * g).abs()).sum();
                 let mut add = |which: usize, at: usize, [x, inner, outer]: [f64; 3]| {
                     all.gradients[which][at] += x;
                     all.inner[which][at] += inner;
@@ -64,8 +68,8 @@ fn expected<E: Number>(case: &Case, g: &[f64]) -> Expected {
                     let key = row(case, &k, 1, [b, key_head, j]);
                     let live = if p.live[j] { p.keys[j] * case.scale } else { 0.0 };
                     let slope = [
-                        if p.live[j] { live * (product(j) - dot) } else { 0.0 },
-                        live * (size(j) + dot_size),
+                        if p.live[j] { live * (products[j][0] - dot) } else { 0.0 },
+                        live * (products[j][1] + dot_size),
                         live * dot_outer,
                     ];
                     let m = (b * key_heads + key_head) * keys + j;
@@ -128,8 +132,13 @@ fn run<E: Number>(case: &Case, g: &[f64], wanted: [bool; 4]) -> [Vec<f64>; 4] {
     [q, k, v, sinks]
 }
 
-fn check<E: Number>(case: &Case, g: &[f64], wanted: [bool; 4], level: Level, threads: usize) {
-    let expected = expected::<E>(case, g);
+fn check<E: Number>(
+    case: &Case,
+    g: &[f64],
+    wanted: [bool; 4],
+    expected: &Expected,
+    (level, threads): (Level, usize),
+) {
     let found = with_level(level, || par::with_threads(threads, || run::<E>(case, g, wanted)));
     // As for the output: scores have an absolute error of up to 200 roundings, which is the
     // relative error of a probability. With pairs of `bf16` the output, and with it the mean of
@@ -161,18 +170,23 @@ fn check<E: Number>(case: &Case, g: &[f64], wanted: [bool; 4], level: Level, thr
     }
 }
 
+fn check_levels<E: Number>(case: &Case, g: &[f64], wanted: [bool; 4], threads: &[usize]) {
+    let expected = expected::<E>(case, g);
+    for level in available() {
+        for &threads in threads {
+            check::<E>(case, g, wanted, &expected, (level, threads));
+        }
+    }
+}
+
 fn check_everywhere(case: &Case, seed: u64, threads: &[usize]) {
     let mut random = Random(seed);
     let g = cotangent(&mut random, case.shape);
     let mut wanted = [0; 4].map(|_| random.below(5) > 0);
     wanted[3] &= case.sinks.is_some();
-    for level in available() {
-        for &threads in threads {
-            check::<f32>(case, &g, wanted, level, threads);
-            check::<f16>(case, &g, wanted, level, threads);
-            check::<bf16>(case, &g, wanted, level, threads);
-        }
-    }
+    check_levels::<f32>(case, &g, wanted, threads);
+    check_levels::<f16>(case, &g, wanted, threads);
+    check_levels::<bf16>(case, &g, wanted, threads);
 }
 
 /// The oracle's formula, in `f64` throughout.
