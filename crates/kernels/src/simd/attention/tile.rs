@@ -131,6 +131,11 @@ unsafe fn score_tile<S: Simd, const M: usize>(
 ) -> [[S::V; M]; RUN] {
     let zero = s.splat(S::T::ZERO);
     let mut acc = [[zero; M]; RUN];
+    let (b, step) = ([rows[0], rows[1], rows[2], rows[3]], size_of::<S::T>());
+    // SAFETY: the caller's promises are `add_products`'.
+    if unsafe { twelve_sums(s, &mut acc, queries, b, step, depth) } {
+        return acc;
+    }
     for d in 0..depth {
         let mut a = [zero; M];
         for (m, a) in a.iter_mut().enumerate() {
@@ -146,6 +151,34 @@ unsafe fn score_tile<S: Simd, const M: usize>(
         }
     }
     acc
+}
+
+/// [`Simd::add_products`] for tiles of three vectors by four broadcasts, if it does anything.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn twelve_sums<S: Simd, const M: usize>(
+    s: S,
+    acc: &mut [[S::V; M]; RUN],
+    a: *const S::T,
+    b: [*const S::T; 4],
+    step: usize,
+    count: usize,
+) -> bool {
+    if M != 3 || S::BROADCASTS != 4 {
+        return false;
+    }
+    let mut tile = [[acc[0][0]; 3]; 4];
+    for (to, from) in tile.iter_mut().zip(&*acc) {
+        to.copy_from_slice(from);
+    }
+    // SAFETY: the caller's promises.
+    let done = unsafe { s.add_products(&mut tile, a, b, step, count) };
+    for (to, from) in acc.iter_mut().zip(&tile) {
+        to.copy_from_slice(from);
+    }
+    done
 }
 
 /// Adds values times probabilities to the output of a group of query rows.
@@ -205,7 +238,12 @@ impl<S: Simd, const M: usize> Job<S> for ValuesOf<'_, S::T, M> {
                 }
             }
             let mut row = job.values.bytes.as_ptr().cast::<S::T>().wrapping_add(first);
-            for k in 0..job.count {
+            let b = [0, 1, 2, 3].map(|n| row.wrapping_add(n));
+            let (weights, step) = (job.weights.as_ptr(), job.values.step);
+            // SAFETY: `apply_values` checked that there are `count * M` vectors of weights, and by
+            // the panel's check each row has `columns` units.
+            let done = unsafe { twelve_sums(s, &mut acc, weights, b, step, job.count) };
+            for k in 0..if done { 0 } else { job.count } {
                 let mut a = [zero; M];
                 for (m, a) in a.iter_mut().enumerate() {
                     // SAFETY: `apply_values` checked that there are `count * M` vectors.
