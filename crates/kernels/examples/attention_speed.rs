@@ -8,8 +8,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use anymetal_kernels::attention::{Gradients, Mask, Options, View, attention, attention_grad};
-use anymetal_kernels::{Bool, Dtype, Element, Layout, Slice, SliceMut, bf16, f16, par, simd};
+use anymetal_kernels::attention::{Gradients, Mask, Options, attention, attention_grad};
+use anymetal_kernels::{Bool, Dtype, Element, Layout, Slice, SliceMut, View, bf16, f16, par, simd};
 
 struct Case {
     name: &'static str,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anymetal_kernels::norm::{Gradients, layer_norm, rms_norm, rms_norm_grad};
 use anymetal_kernels::rope::{Rope, Speeds, rope};
-use anymetal_kernels::{Element, Layout, bf16, f16, par};
+use anymetal_kernels::{Element, Layout, View, bf16, f16, par};
 
 fn main() {
     for (rows, len) in [(4096, 4096), (512, 1024), (1, 4096)] {
@@ -25,14 +25,14 @@ fn norms<T: Element>(name: &str, rows: usize, len: usize, of: impl Fn(f32) -> T)
     let (x, weight) = (random(rows * len, &of), random(len, &of));
     let (mut out, mut dw) = (x.clone(), weight.clone());
     let (layout, vector) = (Layout::contiguous(&[rows, len]), Layout::contiguous(&[len]));
-    let x_view = (T::wrap(&x), &layout);
-    let w = Some((T::wrap(&weight), &vector));
+    let x_view = View::new(T::wrap(&x), &layout);
+    let w = Some(View::new(T::wrap(&weight), &vector));
     for threads in [1, 2] {
         let times = par::with_threads(threads, || {
             medians(size_of_val(&*x), |which| match which {
                 0 => copy(&x, &mut out),
-                1 => rms_norm(x_view.0, &layout, w, 1e-5, T::wrap_mut(&mut out)),
-                2 => layer_norm(x_view.0, &layout, w, w, 1e-5, T::wrap_mut(&mut out)),
+                1 => rms_norm(x_view, w, 1e-5, T::wrap_mut(&mut out)),
+                2 => layer_norm(x_view, w, w, 1e-5, T::wrap_mut(&mut out)),
                 _ => {
                     let (x, weight) = (Some(T::wrap_mut(&mut out)), Some(T::wrap_mut(&mut dw)));
                     rms_norm_grad(x_view, w, x_view, 1e-5, Gradients { x, weight, bias: None });
@@ -70,7 +70,7 @@ fn ropes<T: Element>(name: &str, shape: [usize; 4], of: impl Fn(f32) -> T) {
                 0 => copy(&x, &mut out),
                 _ => {
                     let options = Rope { traditional: which == 2, ..half_split };
-                    rope((T::wrap(&x), &layout), &options, T::wrap_mut(&mut out));
+                    rope(View::new(T::wrap(&x), &layout), &options, T::wrap_mut(&mut out));
                 }
             })
         });

@@ -244,6 +244,22 @@ pub fn copy_axes<T: Copy + Default>(axes: &[T]) -> SmallVec<[T; 4]> {
     }
 }
 
+/// An array to read: its elements and where they lie.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The elements.
+    pub data: Slice<'a>,
+    /// Where they lie.
+    pub layout: &'a Layout,
+}
+
+impl<'a> View<'a> {
+    /// Of these elements.
+    pub fn new(data: Slice<'a>, layout: &'a Layout) -> Self {
+        View { data, layout }
+    }
+}
+
 /// Where the elements of a strided array lie in a slice.
 ///
 /// Element `(i0, i1, ..)` is at `offset + i0 * strides[0] + i1 * strides[1] + ..`. Whoever makes a

@@ -3,22 +3,13 @@
 //! An index counts from the end if it is negative. One that is out of range even so is an error,
 //! found before anything is written.
 
-use crate::data::{Layout, Shape, Slice, SliceMut, bf16, f16};
+use crate::data::{Layout, Shape, Slice, SliceMut, View, bf16, f16};
 use crate::elementwise::{BinaryOp, Loop2, binary_loop};
 use crate::stage::{
     BLOCK, Blocks, Compute, Cursor, MOVE_NS, Stage, bits, bits_mut, blocks, permuted, typed_mut,
     with_bits, with_block,
 };
 use crate::{Bool, Complex64, par, simd};
-
-/// An integer array of indices.
-#[derive(Clone, Copy, Debug)]
-pub struct Indices<'a> {
-    /// The elements, of any integer dtype (or bool, as 0 and 1).
-    pub data: Slice<'a>,
-    /// Where they are.
-    pub layout: &'a Layout,
-}
 
 /// An index outside its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +59,7 @@ pub enum ScatterOp {
 pub fn gather(
     src: Slice<'_>,
     layout: &Layout,
-    indices: &[Indices<'_>],
+    indices: &[View<'_>],
     axes: &[usize],
     slice_sizes: &[usize],
     out: SliceMut<'_>,
@@ -120,7 +111,7 @@ fn gather_bits<B: Copy + Send + Sync>(src: &[B], slice: &Layout, starts: &[isize
 pub fn take(
     src: Slice<'_>,
     layout: &Layout,
-    indices: Indices<'_>,
+    indices: View<'_>,
     axis: usize,
     out: SliceMut<'_>,
 ) -> Result<(), OutOfRange> {
@@ -155,7 +146,7 @@ pub fn take(
 pub fn gather_axis(
     src: Slice<'_>,
     layout: &Layout,
-    indices: Indices<'_>,
+    indices: View<'_>,
     axis: usize,
     out: SliceMut<'_>,
 ) -> Result<(), OutOfRange> {
@@ -183,7 +174,7 @@ pub fn scatter(
     op: ScatterOp,
     dst: SliceMut<'_>,
     shape: &[usize],
-    indices: &[Indices<'_>],
+    indices: &[View<'_>],
     axes: &[usize],
     updates: Slice<'_>,
     layout: &Layout,
@@ -211,7 +202,7 @@ pub fn scatter_axis(
     op: ScatterOp,
     dst: SliceMut<'_>,
     shape: &[usize],
-    indices: Indices<'_>,
+    indices: View<'_>,
     axis: usize,
     updates: Slice<'_>,
     layout: &Layout,
@@ -320,7 +311,7 @@ fn update<B: Copy>(
 /// For each position of the index arrays, how far its slice lies from the start of an array.
 fn starts(
     layout: &Layout,
-    indices: &[Indices<'_>],
+    indices: &[View<'_>],
     axes: &[usize],
     slice_sizes: &[usize],
 ) -> Result<Vec<isize>, OutOfRange> {
@@ -339,11 +330,7 @@ fn starts(
 }
 
 /// For each position of the index array, where its element is in a strided array.
-fn axis_starts(
-    layout: &Layout,
-    indices: Indices<'_>,
-    axis: usize,
-) -> Result<Vec<isize>, OutOfRange> {
+fn axis_starts(layout: &Layout, indices: View<'_>, axis: usize) -> Result<Vec<isize>, OutOfRange> {
     let (n, stride) = (layout.shape[axis], layout.strides[axis]);
     let mut rest = layout.clone();
     rest.shape = indices.layout.shape.clone();
@@ -370,7 +357,7 @@ fn wrap(index: i64, n: usize, axis: usize, places: usize) -> Result<usize, OutOf
 }
 
 fn for_each_index(
-    indices: Indices<'_>,
+    indices: View<'_>,
     mut f: impl FnMut(usize, i64) -> Result<(), OutOfRange>,
 ) -> Result<(), OutOfRange> {
     macro_rules! each {

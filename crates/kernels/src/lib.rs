@@ -24,4 +24,4 @@ mod rows;
 pub mod simd;
 mod stage;
 
-pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, bf16, f16};
+pub use data::{Bool, Complex64, Dtype, Element, Layout, Slice, SliceMut, View, bf16, f16};

@@ -10,13 +10,11 @@
 //! Speed: a task turns some positions of all heads, so its sines and cosines are computed once,
 //! into a table that stays in the first-level cache. Output that exceeds the caches bypasses them.
 
-use crate::data::{Element, Layout, Slice, SliceMut};
+use crate::data::{Element, Layout, Slice, SliceMut, View};
 use crate::par::{self, Tile};
 use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd;
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, sin_cos, with_lanes};
-
-pub use crate::rows::View;
 
 /// How fast the pairs turn.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +59,8 @@ const AHEAD_BYTES: usize = 4096;
 /// # Panics
 /// If a size, a dtype or the number of offsets is not as said.
 pub fn rope(x: View<'_>, rope: &Rope<'_>, out: SliceMut<'_>) {
-    let call = Call::new(x.1, rope);
-    match (x.0, out) {
+    let call = Call::new(x.layout, rope);
+    match (x.data, out) {
         (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out),
         (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out),
         (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out),
@@ -171,7 +169,7 @@ fn speeds(speeds: Speeds<'_>, half: usize) -> Vec<f32> {
             let step = base.ln() / half as f32;
             (0..half).map(|i| (-(i as f32) * step).exp()).collect()
         }
-        Speeds::Periods((data, layout)) => {
+        Speeds::Periods(View { data, layout }) => {
             assert_eq!(layout.shape.as_slice(), [half], "one period for each pair");
             let at = positions(layout.offset, layout.strides[0], half);
             at.map(|at| 1.0 / Number::read(data, at).to_f32()).collect()

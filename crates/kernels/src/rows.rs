@@ -6,9 +6,6 @@ use crate::data::{Layout, Shape, Slice, Strides, collapsed};
 /// about the size of a last-level cache, which the input passes through as well.
 pub const STREAM_BYTES: usize = 24 << 20;
 
-/// An array to read: its elements and where they lie.
-pub type View<'a> = (Slice<'a>, &'a Layout);
-
 /// The rows of a layout along its last axis, in row-major order of the others.
 pub(crate) struct Rows {
     /// Elements of a row.

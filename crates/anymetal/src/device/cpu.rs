@@ -1,7 +1,7 @@
 //! The CPU back end: primitives on host memory by the kernels of `anymetal-kernels`, at once.
 
 use anymetal_kernels::copy::Scalar;
-use anymetal_kernels::index::{Indices, OutOfRange};
+use anymetal_kernels::index::OutOfRange;
 use anymetal_kernels::{Slice, copy, elementwise, index, matmul, random, reduce};
 use smallvec::SmallVec;
 
@@ -210,8 +210,8 @@ fn assemble(
     Ok(out)
 }
 
-fn indices(views: &[View]) -> Result<SmallVec<[Indices<'_>; 4]>> {
-    views.iter().map(|v| Ok(Indices { data: v.slice()?, layout: &v.layout })).collect()
+fn indices(views: &[View]) -> Result<SmallVec<[anymetal_kernels::View<'_>; 4]>> {
+    views.iter().map(|v| Ok(anymetal_kernels::View::new(v.slice()?, &v.layout))).collect()
 }
 
 fn out_of_range(op: &'static str, e: OutOfRange) -> Error {

@@ -15,16 +15,16 @@ pub(super) fn run(
     specs: &[Spec],
     outs: &mut [BufferMut],
 ) -> Result<()> {
-    let view = |i: usize| (x[i], &inputs[i].layout);
+    let view = |i: usize| anymetal_kernels::View::new(x[i], &inputs[i].layout);
     match primitive {
         Primitive::Norm(spec) => {
             let weight = spec.weight.then(|| view(1));
             let bias = spec.bias.then(|| view(1 + spec.weight as usize));
             let out = outs[0].slice_mut(specs[0].dtype);
             match spec.kind {
-                NormKind::Rms => norm::rms_norm(x[0], &inputs[0].layout, weight, spec.eps, out),
+                NormKind::Rms => norm::rms_norm(view(0), weight, spec.eps, out),
                 NormKind::Layer => {
-                    norm::layer_norm(x[0], &inputs[0].layout, weight, bias, spec.eps, out);
+                    norm::layer_norm(view(0), weight, bias, spec.eps, out);
                 }
             }
         }
@@ -72,7 +72,6 @@ pub(super) fn run(
         Primitive::AttentionBackward { forward, wanted } => {
             let arrays = AttentionArrays::new(forward, inputs, x);
             let end = x.len();
-            let view = |i: usize| attention::View { data: x[i], layout: &inputs[i].layout };
             let mut stats = vec![0.0; inputs[end - 1].layout.len()];
             copy::copy(x[end - 1], &inputs[end - 1].layout, SliceMut::F32(&mut stats));
             let mut outs = outs.iter_mut().zip(specs).map(|(out, spec)| out.slice_mut(spec.dtype));
@@ -113,12 +112,12 @@ impl<'a> AttentionArrays<'a> {
         AttentionArrays { spec, views, x, sinks }
     }
 
-    fn view(&self, i: usize) -> attention::View<'a> {
-        attention::View { data: self.x[i], layout: &self.views[i].layout }
+    fn view(&self, i: usize) -> anymetal_kernels::View<'a> {
+        anymetal_kernels::View::new(self.x[i], &self.views[i].layout)
     }
 
     /// q, k and v.
-    fn views(&self) -> [attention::View<'a>; 3] {
+    fn views(&self) -> [anymetal_kernels::View<'a>; 3] {
         [0, 1, 2].map(|i| self.view(i))
     }
 

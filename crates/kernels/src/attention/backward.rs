@@ -17,8 +17,8 @@ use super::many::{Group, copy_units, groups, value_panel};
 use super::mask::{Buffers, MaskRows};
 use super::problem::{Problem, check_inside, index};
 use super::scratch::{self, Scratch};
-use super::{Mask, Options, View};
-use crate::data::{Layout, Slice, SliceMut};
+use super::{Mask, Options};
+use crate::data::{Layout, Slice, SliceMut, View};
 use crate::par;
 use crate::simd;
 use crate::simd::attention::{

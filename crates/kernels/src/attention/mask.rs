@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use super::Mask;
 use super::problem::{Problem, index};
-use super::{Mask, View};
 use crate::Element;
-use crate::data::{Bool, Layout, Slice};
+use crate::data::{Bool, Layout, Slice, View};
 use crate::simd::attention::{
     MaskTile, RUN, Real, Rows, Simd, convert_rows, transpose_8_rows, transpose_rows,
 };

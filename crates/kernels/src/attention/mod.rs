@@ -36,19 +36,10 @@ mod scratch;
 
 pub use backward::{Gradients, attention_grad};
 
-use crate::data::{Bool, Layout, Slice, SliceMut};
+use crate::data::{Bool, Layout, Slice, SliceMut, View};
 use crate::simd;
 use crate::simd::attention::{Portable, Simd, Source, Visitor, dispatch};
 use problem::Problem;
-
-/// An array to read: elements and where they lie.
-#[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The elements.
-    pub data: Slice<'a>,
-    /// Where they lie.
-    pub layout: &'a Layout,
-}
 
 /// Which keys a query sees, or what is added to its scores.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::View;
-use crate::data::{Element, bf16, f16};
+use crate::data::{Element, View, bf16, f16};
 use crate::rows::{Number, Rows, positions};
 use crate::simd::lanes::LaneElement;
 
@@ -62,7 +61,7 @@ impl Float for f64 {
 ///
 /// # Panics
 /// If it has another length.
-pub(super) fn cast<T: Float>((data, layout): View<'_>, len: usize) -> Vec<T> {
+pub(super) fn cast<T: Float>(View { data, layout }: View<'_>, len: usize) -> Vec<T> {
     let rows = Rows::new(layout);
     assert_eq!(layout.shape.as_slice(), [len], "a weight or bias is as long as the last axis");
     positions(layout.offset, rows.stride, len).map(|at| T::cast(Number::read(data, at))).collect()
@@ -70,7 +69,7 @@ pub(super) fn cast<T: Float>((data, layout): View<'_>, len: usize) -> Vec<T> {
 
 /// As [`cast`], but in place if nothing has to change.
 pub(super) fn read<'a, T: Float + LaneElement>(vector: View<'a>, len: usize) -> Cow<'a, [T]> {
-    let (data, layout) = vector;
+    let View { data, layout } = vector;
     match T::of(data) {
         Some(data) if layout.is_contiguous() && layout.shape.as_slice() == [len] => {
             Cow::Borrowed(&data[layout.offset..layout.offset + len])

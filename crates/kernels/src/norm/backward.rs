@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use super::affine::{self, Float};
 use super::sums::{Stats, is_near, mean_of_first};
-use super::{BLOCK, Kind, View, row_ns};
-use crate::data::{Layout, Slice, SliceMut};
+use super::{BLOCK, Kind, row_ns};
+use crate::data::{Layout, Slice, SliceMut, View};
 use crate::par;
 use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd;
@@ -79,8 +79,8 @@ fn grad(
     eps: f32,
     out: Gradients<'_>,
 ) {
-    let (rows, g_rows) = (Rows::new(x.1), Rows::new(g.1));
-    assert_eq!(x.1.shape, g.1.shape, "the cotangent has the shape of the input");
+    let (rows, g_rows) = (Rows::new(x.layout), Rows::new(g.layout));
+    assert_eq!(x.layout.shape, g.layout.shape, "the cotangent has the shape of the input");
     let mut weight =
         weight.map_or_else(|| vec![1.0; rows.len], |w| affine::cast::<f32>(w, rows.len));
     // One NaN for all, as rounding to bf16 wants their lower bits clear.
@@ -93,7 +93,7 @@ fn grad(
         0
     };
     let call = Call { kind, rows, g_rows, weight, eps, params };
-    let sums = match (x.0, g.0, out.x) {
+    let sums = match (x.data, g.data, out.x) {
         (Slice::F32(x), Slice::F32(g), Some(SliceMut::F32(dx))) => call.lanes(x, g, dx),
         (Slice::F16(x), Slice::F16(g), Some(SliceMut::F16(dx))) => call.lanes(x, g, dx),
         (Slice::Bf16(x), Slice::Bf16(g), Some(SliceMut::Bf16(dx))) => call.lanes(x, g, dx),

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::affine::{self, Float};
 use super::sums::{Find, Stats};
-use super::{Kind, View, row_ns};
-use crate::data::{Layout, Slice, SliceMut, bf16, f16};
+use super::{Kind, row_ns};
+use crate::data::{Layout, Slice, SliceMut, View, bf16, f16};
 use crate::par;
 use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
@@ -20,27 +20,20 @@ use crate::simd::{self, Level};
 ///
 /// # Panics
 /// If a length or the dtype of `out` is not as said.
-pub fn rms_norm(
-    x: Slice<'_>,
-    x_layout: &Layout,
-    weight: Option<View<'_>>,
-    eps: f32,
-    out: SliceMut<'_>,
-) {
-    norm(Kind::Rms, (x, x_layout), weight, None, eps, out);
+pub fn rms_norm(x: View<'_>, weight: Option<View<'_>>, eps: f32, out: SliceMut<'_>) {
+    norm(Kind::Rms, x, weight, None, eps, out);
 }
 
 /// `out = (x - mean(x)) / sqrt(variance(x) + eps) * weight + bias` along the last axis, with the
 /// biased variance. Arguments and accuracy are as for [`rms_norm`].
 pub fn layer_norm(
-    x: Slice<'_>,
-    x_layout: &Layout,
+    x: View<'_>,
     weight: Option<View<'_>>,
     bias: Option<View<'_>>,
     eps: f32,
     out: SliceMut<'_>,
 ) {
-    norm(Kind::Layer, (x, x_layout), weight, bias, eps, out);
+    norm(Kind::Layer, x, weight, bias, eps, out);
 }
 
 fn norm(
@@ -51,8 +44,8 @@ fn norm(
     eps: f32,
     out: SliceMut<'_>,
 ) {
-    let call = Call { kind, layout: x.1, weight, bias, eps };
-    match (x.0, out) {
+    let call = Call { kind, layout: x.layout, weight, bias, eps };
+    match (x.data, out) {
         (Slice::F32(x), SliceMut::F32(out)) => call.lanes(x, out),
         (Slice::Bf16(x), SliceMut::Bf16(out)) => call.lanes(x, out),
         (Slice::F16(x), SliceMut::F16(out)) => call.lanes(x, out),

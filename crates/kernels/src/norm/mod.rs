@@ -27,7 +27,7 @@ mod sums;
 pub use backward::{Gradients, layer_norm_grad, rms_norm_grad};
 pub use forward::{layer_norm, rms_norm};
 
-pub use crate::rows::{STREAM_BYTES, View};
+pub use crate::rows::STREAM_BYTES;
 
 /// Elements whose sum is kept in `f32`.
 const BLOCK: usize = 8192;

@@ -1,9 +1,9 @@
 //! Gather and scatter.
 
 use anymetal_kernels::index::{
-    Indices, OutOfRange, ScatterOp, gather, gather_axis, scatter, scatter_axis, take,
+    OutOfRange, ScatterOp, gather, gather_axis, scatter, scatter_axis, take,
 };
-use anymetal_kernels::{Element, Layout, f16};
+use anymetal_kernels::{Element, Layout, View, f16};
 
 use crate::support::{Strided, check, indices, random_shape};
 
@@ -37,8 +37,8 @@ fn general_gather_and_scatter() {
                 })
             })
             .collect();
-        let views: Vec<Indices<'_>> =
-            ids.iter().map(|i| Indices { data: i32::wrap(&i.data), layout: &i.layout }).collect();
+        let views: Vec<View<'_>> =
+            ids.iter().map(|i| View { data: i32::wrap(&i.data), layout: &i.layout }).collect();
         let starts: Vec<Vec<i32>> = ids.iter().map(|i| i.values()).collect();
         let src = Strided::random(rng, &shape, |r| r.next() as u16);
         let values = src.values();
@@ -89,7 +89,7 @@ fn take_and_axis_forms() {
         let values = src.values();
         let count = rng.below(6);
         let ids = Strided::random(rng, &[count], |r| r.below(2 * n) as i64 - n as i64);
-        let view = Indices { data: i64::wrap(&ids.data), layout: &ids.layout };
+        let view = View { data: i64::wrap(&ids.data), layout: &ids.layout };
         let mut out_shape = shape.clone();
         out_shape[axis] = count;
         let mut out = vec![0u32; out_shape.iter().product()];
@@ -104,7 +104,7 @@ fn take_and_axis_forms() {
         if n > 255 {
             return;
         }
-        let view = Indices { data: u8::wrap(&ids.data), layout: &ids.layout };
+        let view = View { data: u8::wrap(&ids.data), layout: &ids.layout };
         let data = u32::wrap(&src.data);
         gather_axis(data, &src.layout, view, axis, u32::wrap_mut(&mut out)).unwrap();
         let mut expected = values.clone();
@@ -128,7 +128,7 @@ fn indices_out_of_range_are_errors() {
     let layout = Layout::contiguous(&[3]);
     for (index, fine) in [(2i32, true), (3, false), (-3, true), (-4, false), (i32::MIN, false)] {
         let ids = Layout::contiguous(&[]);
-        let view = Indices { data: i32::wrap(std::slice::from_ref(&index)), layout: &ids };
+        let view = View { data: i32::wrap(std::slice::from_ref(&index)), layout: &ids };
         let mut out = [0f32];
         let out = f32::wrap_mut(&mut out);
         let result = gather(f32::wrap(&src), &layout, &[view], &[0], &[1], out);
@@ -158,7 +158,7 @@ fn repeated_halves_round_after_each_update() {
                     });
                 }
             }
-            let view = Indices { data: u8::wrap(&ids.data), layout: &ids.layout };
+            let view = View { data: u8::wrap(&ids.data), layout: &ids.layout };
             let (into, from) = (f16::wrap_mut(&mut dst), f16::wrap(&updates.data));
             scatter(op, into, &[rows, n], &[view], &[0], from, &updates.layout).unwrap();
             assert!(dst == expected, "{op:?}");

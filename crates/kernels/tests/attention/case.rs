@@ -1,8 +1,8 @@
 //! Random attentions, and what they give in `f64`.
 
-use anymetal_kernels::attention::{EmptyRows, Mask, Options, View};
+use anymetal_kernels::attention::{EmptyRows, Mask, Options};
 use anymetal_kernels::simd::Level;
-use anymetal_kernels::{Bool, Element, Layout, bf16, f16};
+use anymetal_kernels::{Bool, Element, Layout, View, bf16, f16};
 use smallvec::smallvec;
 
 /// Splitmix64.

@@ -2,9 +2,9 @@
 //! differences.
 
 use super::case::*;
-use anymetal_kernels::attention::{EmptyRows, Gradients, View, attention, attention_grad};
+use anymetal_kernels::attention::{EmptyRows, Gradients, attention, attention_grad};
 use anymetal_kernels::simd::{Level, available, with_level};
-use anymetal_kernels::{Bool, Element, Layout, bf16, f16, par};
+use anymetal_kernels::{Bool, Element, Layout, View, bf16, f16, par};
 
 /// Gradients of q, k, v (row-major) and sinks, and how far rounding may move each element, in
 /// units of a rounding in `f32` and of one of the output in `E`.

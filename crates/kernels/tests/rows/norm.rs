@@ -3,7 +3,7 @@
 use anymetal_kernels::norm::{
     Gradients, STREAM_BYTES, layer_norm, layer_norm_grad, rms_norm, rms_norm_grad,
 };
-use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, f16};
+use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, View, f16};
 
 use crate::oracle::{Array, Random, everywhere, layouts, round};
 
@@ -30,13 +30,13 @@ impl Case<'_> {
     fn run(&self) -> Vec<f64> {
         let len = self.layout.shape.last().copied().unwrap_or(0);
         let vector = Layout::contiguous(&[len]);
-        let weight = self.weight.map(|w| (w.slice(), &vector));
-        let bias = self.bias.map(|b| (b.slice(), &vector));
+        let weight = self.weight.map(|w| View::new(w.slice(), &vector));
+        let bias = self.bias.map(|b| View::new(b.slice(), &vector));
         let mut out = Array::zeros(self.dtype, self.layout.len());
-        let x = self.x.slice();
+        let x = View::new(self.x.slice(), self.layout);
         match self.kind {
-            Kind::Rms => rms_norm(x, self.layout, weight, self.eps, out.slice_mut()),
-            Kind::Layer => layer_norm(x, self.layout, weight, bias, self.eps, out.slice_mut()),
+            Kind::Rms => rms_norm(x, weight, self.eps, out.slice_mut()),
+            Kind::Layer => layer_norm(x, weight, bias, self.eps, out.slice_mut()),
         }
         out.values()
     }
@@ -177,7 +177,12 @@ fn strided_weights_are_followed() {
         Layout { shape: [20].as_slice().into(), strides: [-2].as_slice().into(), offset: 39 };
     let dense = Layout::contiguous(&[2, 20]);
     let mut got = Array::zeros(Dtype::F32, 40);
-    rms_norm(x.slice(), &dense, Some((weight.slice(), &backwards)), 0.0, got.slice_mut());
+    rms_norm(
+        View::new(x.slice(), &dense),
+        Some(View::new(weight.slice(), &backwards)),
+        0.0,
+        got.slice_mut(),
+    );
     let weight = Array::of(Dtype::F32, weight.read(&backwards));
     let kind = Kind::Rms;
     let want = Case {
@@ -262,12 +267,18 @@ fn nothing_in_nothing_out() {
         let layout = Layout::contiguous(&shape);
         let vector = Layout::contiguous(&[len]);
         let one: Vec<f16> = vec![f16::ONE; len];
-        let weight = Some((Slice::F16(&one), &vector));
-        rms_norm(Slice::F16(&[]), &layout, weight, 1e-5, SliceMut::F16(&mut []));
-        layer_norm(Slice::F16(&[]), &layout, weight, weight, 1e-5, SliceMut::F16(&mut []));
+        let weight = Some(View::new(Slice::F16(&one), &vector));
+        rms_norm(View::new(Slice::F16(&[]), &layout), weight, 1e-5, SliceMut::F16(&mut []));
+        layer_norm(
+            View::new(Slice::F16(&[]), &layout),
+            weight,
+            weight,
+            1e-5,
+            SliceMut::F16(&mut []),
+        );
         let mut dw = vec![1.0f32; len];
         let out = Gradients { weight: Some(SliceMut::F32(&mut dw)), ..Default::default() };
-        let x = (Slice::F16(&[]), &layout);
+        let x = View::new(Slice::F16(&[]), &layout);
         rms_norm_grad(x, weight, x, 1e-5, out);
         assert!(dw.iter().all(|&w| w == 0.0));
     }
@@ -301,9 +312,9 @@ fn gradients_follow_the_formulas() {
                         let mut dx = Array::zeros(x_dtype, rows * len);
                         let mut dw = Array::zeros(w_dtype, len);
                         let mut db = Array::zeros(w_dtype, len);
-                        let x = (x.slice(), &layout);
-                        let g = (g.slice(), &g_layout);
-                        let weight = weighted.then_some((weight.slice(), &vector));
+                        let x = View::new(x.slice(), &layout);
+                        let g = View::new(g.slice(), &g_layout);
+                        let weight = weighted.then_some(View::new(weight.slice(), &vector));
                         let mut out = Gradients {
                             x: Some(dx.slice_mut()),
                             weight: Some(dw.slice_mut()),
@@ -375,7 +386,7 @@ fn gradients_can_be_asked_for_one_by_one() {
     let layout = Layout::contiguous(&[300, 50]);
     let x = Array::random(&mut random, Dtype::F32, 300 * 50);
     let g = Array::random(&mut random, Dtype::F32, 300 * 50);
-    let (x, g) = ((x.slice(), &layout), (g.slice(), &layout));
+    let (x, g) = (View::new(x.slice(), &layout), View::new(g.slice(), &layout));
     everywhere(|place| {
         let (mut dx, mut dw, mut db) = (vec![0f32; 15000], [0f32; 50], [0f32; 50]);
         let all = Gradients {

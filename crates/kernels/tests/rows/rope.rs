@@ -2,7 +2,7 @@
 
 use anymetal_kernels::norm::STREAM_BYTES;
 use anymetal_kernels::rope::{Rope, Speeds, rope};
-use anymetal_kernels::{Dtype, Layout, Slice, SliceMut};
+use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, View};
 
 use crate::oracle::{Array, Random, everywhere, layouts, round};
 
@@ -17,7 +17,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn run(&self) -> Vec<f64> {
         let mut out = Array::zeros(self.x.dtype, self.layout.len());
-        rope((self.x.slice(), self.layout), &self.rope, out.slice_mut());
+        rope(View::new(self.x.slice(), self.layout), &self.rope, out.slice_mut());
         out.values()
     }
 
@@ -101,7 +101,7 @@ fn large_angles_are_exact() {
             let rope = Rope {
                 dims,
                 traditional,
-                speeds: Speeds::Periods((Slice::F32(&periods), &vector)),
+                speeds: Speeds::Periods(View::new(Slice::F32(&periods), &vector)),
                 scale: 1.0,
                 offsets,
                 inverse: false,
@@ -154,7 +154,7 @@ fn special_values() {
                     offsets: &[0],
                     inverse: false,
                 };
-                rope((Slice::F32(&x), layout), &rope_, SliceMut::F32(&mut out));
+                rope(View::new(Slice::F32(&x), layout), &rope_, SliceMut::F32(&mut out));
                 for row in out.chunks(2 + tail.len()) {
                     assert_eq!(row[2..].iter().map(|x| x.to_bits()).collect::<Vec<_>>(), bits);
                 }
@@ -162,14 +162,14 @@ fn special_values() {
             out.chunks(2 + tail.len()).map(|row| [row[0], row[1]]).collect::<Vec<_>>()
         };
         assert!(
-            turn(Speeds::Periods((Slice::F32(&[0.0]), one)))
+            turn(Speeds::Periods(View::new(Slice::F32(&[0.0]), one)))
                 .as_flattened()
                 .iter()
                 .all(|y| y.is_nan()),
             "{place}"
         );
         assert_eq!(
-            turn(Speeds::Periods((Slice::F32(&[f32::INFINITY]), one))),
+            turn(Speeds::Periods(View::new(Slice::F32(&[f32::INFINITY]), one))),
             [[1.0; 2]; 10],
             "{place}"
         );
@@ -186,6 +186,6 @@ fn nothing_in_nothing_out() {
         let speeds = Speeds::Base(100.0);
         let options =
             Rope { dims: 4, traditional: true, speeds, scale: 1.0, offsets: &[0], inverse: false };
-        rope((Slice::F32(&[]), &layout), &options, SliceMut::F32(&mut []));
+        rope(View::new(Slice::F32(&[]), &layout), &options, SliceMut::F32(&mut []));
     }
 }
