@@ -16,7 +16,7 @@
 //! `dV`; those of a group's tasks are added up at the end, in order. Everything is in `f32`, also
 //! at [`Level::Avx512Bf16`](crate::simd::Level).
 
-use super::many::{Group, copy_units, groups, value_panel};
+use super::many::{Group, copy_units, groups, masked_scores, value_panel};
 use super::mask::{Buffers, MaskRows};
 use super::problem::{Problem, check_inside, index};
 use super::scratch::{self, Scratch};
@@ -25,9 +25,8 @@ use crate::data::{Layout, Slice, SliceMut, View};
 use crate::par;
 use crate::simd;
 use crate::simd::attention::{
-    ClaimedRows, Derivatives, MaskTile, Panel, RUN, RowBlocks, RowWriter, Scores, Simd, Source,
-    Values, Visitor, apply_values, derivatives, dispatch, mask_scores, scale_row, scores,
-    transpose_rows,
+    ClaimedRows, Derivatives, Panel, RUN, RowBlocks, RowWriter, Scores, Simd, Source, Values,
+    Visitor, apply_values, derivatives, dispatch, scale_row, scores, transpose_rows,
 };
 use crate::stage::typed_mut;
 
@@ -406,7 +405,8 @@ fn rows_of<S: Simd<T = f32>, E: Source<f32>>(
             let to = (from + block).min(end);
             let keys = value_panel(s, all_keys.part(from, to - from), depth, key_block);
             let values = value_panel(s, all_values.part(from, to - from), columns, value_block);
-            for Group { rows, width, lane: at, needed, seen_by_all } in &groups {
+            for group in &groups {
+                let Group { rows, width, lane: at, needed, .. } = group;
                 let from_here = from + (needed.start.max(from) - from) / most * most;
                 let to_here = needed.end.min(to);
                 if from_here >= to_here {
@@ -419,10 +419,8 @@ fn rows_of<S: Simd<T = f32>, E: Source<f32>>(
                 let mask = mask.as_ref().and_then(|m| {
                     m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers)
                 });
-                let seen = match mask {
-                    Some(MaskTile::Bytes(bytes)) => Some(bytes),
-                    _ => None,
-                };
+                let (lo, hi) = (&lane.lo[lanes.clone()], &lane.hi[lanes.clone()]);
+                let between = group.between(from_here..to_here, lo, hi);
                 let job = Scores {
                     queries: &q_turned[at * depth..],
                     keys,
@@ -430,23 +428,11 @@ fn rows_of<S: Simd<T = f32>, E: Source<f32>>(
                     depth: problem.depth,
                     vectors,
                     scale,
-                    seen,
+                    seen: None,
                     out: probabilities,
                     top,
                 };
-                scores(s, job);
-                if let Some(mask @ MaskTile::Add(_)) = mask {
-                    mask_scores(s, probabilities, count, width, mask, top);
-                }
-                if (from_here as isize) < seen_by_all.start || to_here as isize > seen_by_all.end {
-                    let mask = MaskTile::Between {
-                        lo: &lane.lo[lanes.clone()],
-                        hi: &lane.hi[lanes.clone()],
-                        first: from_here as f32,
-                        step: 1.0,
-                    };
-                    mask_scores(s, probabilities, count, width, mask, top);
-                }
+                masked_scores(s, job, [mask, between]);
                 let job = Scores {
                     queries: &g_turned[at * columns..],
                     keys: values,

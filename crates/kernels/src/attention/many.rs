@@ -134,36 +134,20 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
                 let mask = mask.as_ref().and_then(|m| {
                     m.tile(s, &starts[lanes.clone()], from_here..to_here, &mut buffers)
                 });
-                scores(
-                    s,
-                    Scores {
-                        queries: &queries[at * depth_padded..],
-                        keys: keys.from(from_here - from),
-                        count,
-                        depth,
-                        vectors,
-                        scale,
-                        seen: match mask {
-                            Some(MaskTile::Bytes(bytes)) => Some(bytes),
-                            _ => None,
-                        },
-                        out: tile,
-                        top,
-                    },
-                );
-                if let Some(mask @ MaskTile::Add(_)) = mask {
-                    mask_scores(s, tile, count, width, mask, top);
-                }
-                let seen = &group.seen_by_all;
-                if (from_here as isize) < seen.start || to_here as isize > seen.end {
-                    let mask = MaskTile::Between {
-                        lo: &lo[lanes.clone()],
-                        hi: &hi[lanes.clone()],
-                        first: S::T::of(from_here as f64),
-                        step: S::T::ONE,
-                    };
-                    mask_scores(s, tile, count, width, mask, top);
-                }
+                let between =
+                    group.between(from_here..to_here, &lo[lanes.clone()], &hi[lanes.clone()]);
+                let job = Scores {
+                    queries: &queries[at * depth_padded..],
+                    keys: keys.from(from_here - from),
+                    count,
+                    depth,
+                    vectors,
+                    scale,
+                    seen: None,
+                    out: tile,
+                    top,
+                };
+                masked_scores(s, job, [mask, between]);
                 exponentials(
                     s,
                     Exponentials {
@@ -205,6 +189,52 @@ pub(super) fn task<S: Simd<T: Additive>, E: Source<S::T>>(
             }
         }
     });
+}
+
+impl Group {
+    /// What causality and the window hide of `keys` from lanes that see keys `lo` to `hi`, if it
+    /// is anything.
+    pub(super) fn between<'a, T: Real>(
+        &self,
+        keys: Range<usize>,
+        lo: &'a [T],
+        hi: &'a [T],
+    ) -> Option<MaskTile<'a, T>> {
+        let seen = &self.seen_by_all;
+        let some = (keys.start as isize) < seen.start || keys.end as isize > seen.end;
+        some.then(|| MaskTile::Between { lo, hi, first: T::of(keys.start as f64), step: T::ONE })
+    }
+}
+
+/// Scores, then what masks do to them; bytes are applied on the way, as [`Scores::seen`].
+pub(super) fn masked_scores<S: Simd>(
+    s: S,
+    job: Scores<'_, S::T>,
+    masks: [Option<MaskTile<'_, S::T>>; 2],
+) {
+    let Scores { queries, keys, count, depth, vectors, scale, mut seen, out, top } = job;
+    for mask in &masks {
+        if let Some(MaskTile::Bytes(bytes)) = mask {
+            seen = Some(bytes);
+        }
+    }
+    let job = Scores {
+        queries,
+        keys,
+        count,
+        depth,
+        vectors,
+        scale,
+        seen,
+        out: &mut *out,
+        top: &mut *top,
+    };
+    scores(s, job);
+    for mask in masks.into_iter().flatten() {
+        if !matches!(mask, MaskTile::Bytes(_)) {
+            mask_scores(s, out, count, vectors * S::LANES, mask, top);
+        }
+    }
 }
 
 /// The rows of a task in groups.

@@ -421,3 +421,17 @@ pub(crate) fn mask_of(case: &Case) -> Layout {
     let Shape { batch, query_heads, queries, keys, .. } = case.shape;
     Layout::contiguous(&[batch, query_heads, queries, keys])
 }
+
+/// Shapes with one size 0.
+pub(crate) const EMPTY: [Shape; 6] = {
+    let full =
+        Shape { batch: 2, query_heads: 4, key_heads: 2, queries: 3, keys: 5, depth: 8, columns: 8 };
+    [
+        Shape { batch: 0, ..full },
+        Shape { query_heads: 0, ..full },
+        Shape { queries: 0, ..full },
+        Shape { keys: 0, ..full },
+        Shape { depth: 0, ..full },
+        Shape { columns: 0, ..full },
+    ]
+};
