@@ -49,17 +49,14 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn add_products(
         self,
-        acc: &mut [[__m256; 3]; 4],
+        acc: [[__m256; 3]; 4],
         a: *const f32,
         b: [*const f32; 4],
         step: usize,
         count: usize,
-    ) -> bool {
-        if count > 0 {
-            // SAFETY: proof; the caller's promises.
-            unsafe { twelve_sums(acc, a, b, step, count) }
-        }
-        true
+    ) -> Option<[[__m256; 3]; 4]> {
+        // SAFETY: proof; the caller's promises.
+        Some(unsafe { twelve_sums(acc, a, b, step, count) })
     }
 
     #[inline(always)]
@@ -228,74 +225,86 @@ impl Simd for Avx2 {
     }
 }
 
-/// [`Simd::add_products`], at least one step of it. In assembly because the compiler keeps one of
-/// sixteen registers' worth in memory, which halves the speed; with two vectors, eight sums, each
-/// addition would have to wait for the last.
+/// One step of [`twelve_sums`], `$at` bytes behind the vectors it has come to.
+macro_rules! step {
+    ($at:literal) => {
+        concat!(
+            "vmovups {a0}, [{a} + ",
+            $at,
+            "]\n",
+            "vmovups {a1}, [{a} + 32 + ",
+            $at,
+            "]\n",
+            "vmovups {a2}, [{a} + 64 + ",
+            $at,
+            "]\n",
+            "vbroadcastss {b}, dword ptr [{b0} + {at}]\n",
+            "vfmadd231ps {x0}, {a0}, {b}\n",
+            "vfmadd231ps {x1}, {a1}, {b}\n",
+            "vfmadd231ps {x2}, {a2}, {b}\n",
+            "vbroadcastss {b}, dword ptr [{b1} + {at}]\n",
+            "vfmadd231ps {x3}, {a0}, {b}\n",
+            "vfmadd231ps {x4}, {a1}, {b}\n",
+            "vfmadd231ps {x5}, {a2}, {b}\n",
+            "vbroadcastss {b}, dword ptr [{b2} + {at}]\n",
+            "vfmadd231ps {x6}, {a0}, {b}\n",
+            "vfmadd231ps {x7}, {a1}, {b}\n",
+            "vfmadd231ps {x8}, {a2}, {b}\n",
+            "vbroadcastss {b}, dword ptr [{b3} + {at}]\n",
+            "vfmadd231ps {x9}, {a0}, {b}\n",
+            "vfmadd231ps {x10}, {a1}, {b}\n",
+            "vfmadd231ps {x11}, {a2}, {b}\n",
+            "add {at}, {step}",
+        )
+    };
+}
+
+/// [`Simd::add_products`]. In assembly because the compiler keeps one of sixteen registers' worth in
+/// memory, which halves the speed; with two vectors, eight sums, each addition would have to wait
+/// for the last. Four steps at a time because a busy neighbour on the core leaves half of its slots.
 ///
 /// # Safety
-/// As there, with a `count` of at least 1.
+/// As there.
+#[inline]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn twelve_sums(
-    acc: &mut [[__m256; 3]; 4],
+    sums: [[__m256; 3]; 4],
     a: *const f32,
     [b0, b1, b2, b3]: [*const f32; 4],
     step: usize,
     count: usize,
-) {
-    // SAFETY: `acc` is twelve vectors, and the caller promises `count` times three vectors from `a`
-    // on and `count` scalars, `step` bytes apart, from each of `b`. All registers that are written
-    // are named.
+) -> [[__m256; 3]; 4] {
+    let [[mut x0, mut x1, mut x2], [mut x3, mut x4, mut x5], sums @ ..] = sums;
+    let [[mut x6, mut x7, mut x8], [mut x9, mut x10, mut x11]] = sums;
+    // SAFETY: the caller promises `count` times three vectors from `a` on and `count` scalars,
+    // `step` bytes apart, from each of `b`, and nothing else is read. All registers that are
+    // written are named.
     unsafe {
         asm!(
-            "vmovups ymm0, [{acc}]",
-            "vmovups ymm1, [{acc} + 32]",
-            "vmovups ymm2, [{acc} + 64]",
-            "vmovups ymm3, [{acc} + 96]",
-            "vmovups ymm4, [{acc} + 128]",
-            "vmovups ymm5, [{acc} + 160]",
-            "vmovups ymm6, [{acc} + 192]",
-            "vmovups ymm7, [{acc} + 224]",
-            "vmovups ymm8, [{acc} + 256]",
-            "vmovups ymm9, [{acc} + 288]",
-            "vmovups ymm10, [{acc} + 320]",
-            "vmovups ymm11, [{acc} + 352]",
+            "test {fours}, {fours}",
+            "je 3f",
             "2:",
-            "vmovups ymm12, [{a}]",
-            "vmovups ymm13, [{a} + 32]",
-            "vmovups ymm14, [{a} + 64]",
-            "vbroadcastss ymm15, dword ptr [{b0} + {at}]",
-            "vfmadd231ps ymm0, ymm12, ymm15",
-            "vfmadd231ps ymm1, ymm13, ymm15",
-            "vfmadd231ps ymm2, ymm14, ymm15",
-            "vbroadcastss ymm15, dword ptr [{b1} + {at}]",
-            "vfmadd231ps ymm3, ymm12, ymm15",
-            "vfmadd231ps ymm4, ymm13, ymm15",
-            "vfmadd231ps ymm5, ymm14, ymm15",
-            "vbroadcastss ymm15, dword ptr [{b2} + {at}]",
-            "vfmadd231ps ymm6, ymm12, ymm15",
-            "vfmadd231ps ymm7, ymm13, ymm15",
-            "vfmadd231ps ymm8, ymm14, ymm15",
-            "vbroadcastss ymm15, dword ptr [{b3} + {at}]",
-            "vfmadd231ps ymm9, ymm12, ymm15",
-            "vfmadd231ps ymm10, ymm13, ymm15",
-            "vfmadd231ps ymm11, ymm14, ymm15",
-            "add {a}, 96",
-            "add {at}, {step}",
-            "dec {count}",
+            step!(0),
+            step!(96),
+            step!(192),
+            step!(288),
+            "add {a}, 384",
+            "dec {fours}",
             "jne 2b",
-            "vmovups [{acc}], ymm0",
-            "vmovups [{acc} + 32], ymm1",
-            "vmovups [{acc} + 64], ymm2",
-            "vmovups [{acc} + 96], ymm3",
-            "vmovups [{acc} + 128], ymm4",
-            "vmovups [{acc} + 160], ymm5",
-            "vmovups [{acc} + 192], ymm6",
-            "vmovups [{acc} + 224], ymm7",
-            "vmovups [{acc} + 256], ymm8",
-            "vmovups [{acc} + 288], ymm9",
-            "vmovups [{acc} + 320], ymm10",
-            "vmovups [{acc} + 352], ymm11",
-            acc = in(reg) acc,
+            "3:",
+            "test {rest}, {rest}",
+            "je 5f",
+            "4:",
+            step!(0),
+            "add {a}, 96",
+            "dec {rest}",
+            "jne 4b",
+            "5:",
+            x0 = inout(ymm_reg) x0, x1 = inout(ymm_reg) x1, x2 = inout(ymm_reg) x2,
+            x3 = inout(ymm_reg) x3, x4 = inout(ymm_reg) x4, x5 = inout(ymm_reg) x5,
+            x6 = inout(ymm_reg) x6, x7 = inout(ymm_reg) x7, x8 = inout(ymm_reg) x8,
+            x9 = inout(ymm_reg) x9, x10 = inout(ymm_reg) x10, x11 = inout(ymm_reg) x11,
+            a0 = out(ymm_reg) _, a1 = out(ymm_reg) _, a2 = out(ymm_reg) _, b = out(ymm_reg) _,
             a = inout(reg) a => _,
             b0 = in(reg) b0,
             b1 = in(reg) b1,
@@ -303,12 +312,10 @@ unsafe fn twelve_sums(
             b3 = in(reg) b3,
             step = in(reg) step,
             at = inout(reg) 0usize => _,
-            count = inout(reg) count => _,
-            out("ymm0") _, out("ymm1") _, out("ymm2") _, out("ymm3") _,
-            out("ymm4") _, out("ymm5") _, out("ymm6") _, out("ymm7") _,
-            out("ymm8") _, out("ymm9") _, out("ymm10") _, out("ymm11") _,
-            out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
-            options(nostack),
+            fours = inout(reg) count / 4 => _,
+            rest = inout(reg) count % 4 => _,
+            options(nostack, readonly),
         );
     }
+    [[x0, x1, x2], [x3, x4, x5], [x6, x7, x8], [x9, x10, x11]]
 }

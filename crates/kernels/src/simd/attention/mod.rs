@@ -320,23 +320,23 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `a` and `b` must be valid for reads of `2 * LANES` elements.
     unsafe fn zip(self, a: *const bf16, b: *const bf16) -> [Self::V; 2];
 
-    /// Adds to each of four rows of three vectors, `acc[n][m]`, the sum over `count` steps of
+    /// Returns four rows of three vectors, `acc[n][m]`, to each of which is added the sum over `count` steps of
     /// vector `m` of `a`, of which each step has three, times the scalar at `b[n]`, `step` bytes
-    /// further with each step. `false`, and nothing is done, where compilers do this well.
+    /// further with each step. `None` where compilers do this well.
     ///
     /// # Safety
     /// All those vectors and scalars must be valid for reads.
     #[inline(always)]
     unsafe fn add_products(
         self,
-        acc: &mut [[Self::V; 3]; 4],
+        acc: [[Self::V; 3]; 4],
         a: *const Self::T,
         b: [*const Self::T; 4],
         step: usize,
         count: usize,
-    ) -> bool {
+    ) -> Option<[[Self::V; 3]; 4]> {
         let _ = (acc, a, b, step, count);
-        false
+        None
     }
 
     /// Adds a product of scalars, or of pairs with `PAIRS`.

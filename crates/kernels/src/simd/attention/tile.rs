@@ -133,8 +133,8 @@ unsafe fn score_tile<S: Simd, const M: usize>(
     let mut acc = [[zero; M]; RUN];
     let (b, step) = ([rows[0], rows[1], rows[2], rows[3]], size_of::<S::T>());
     // SAFETY: the caller's promises are `add_products`'.
-    if unsafe { twelve_sums(s, &mut acc, queries, b, step, depth) } {
-        return acc;
+    if let Some(sums) = unsafe { twelve_sums(s, acc, queries, b, step, depth) } {
+        return sums;
     }
     for d in 0..depth {
         let mut a = [zero; M];
@@ -160,25 +160,19 @@ unsafe fn score_tile<S: Simd, const M: usize>(
 #[inline(always)]
 unsafe fn twelve_sums<S: Simd, const M: usize>(
     s: S,
-    acc: &mut [[S::V; M]; RUN],
+    acc: [[S::V; M]; RUN],
     a: *const S::T,
     b: [*const S::T; 4],
     step: usize,
     count: usize,
-) -> bool {
+) -> Option<[[S::V; M]; RUN]> {
     if M != 3 || S::BROADCASTS != 4 {
-        return false;
+        return None;
     }
-    let mut tile = [[acc[0][0]; 3]; 4];
-    for (to, from) in tile.iter_mut().zip(&*acc) {
-        to.copy_from_slice(from);
-    }
+    let tile = std::array::from_fn(|n| std::array::from_fn(|m| acc[n][m]));
     // SAFETY: the caller's promises.
-    let done = unsafe { s.add_products(&mut tile, a, b, step, count) };
-    for (to, from) in acc.iter_mut().zip(&tile) {
-        to.copy_from_slice(from);
-    }
-    done
+    let tile: [[S::V; 3]; 4] = unsafe { s.add_products(tile, a, b, step, count) }?;
+    Some(std::array::from_fn(|n| std::array::from_fn(|m| tile[n.min(3)][m])))
 }
 
 /// Adds values times probabilities to the output of a group of query rows.
@@ -242,8 +236,8 @@ impl<S: Simd, const M: usize> Job<S> for ValuesOf<'_, S::T, M> {
             let (weights, step) = (job.weights.as_ptr(), job.values.step);
             // SAFETY: `apply_values` checked that there are `count * M` vectors of weights, and by
             // the panel's check each row has `columns` units.
-            let done = unsafe { twelve_sums(s, &mut acc, weights, b, step, job.count) };
-            for k in 0..if done { 0 } else { job.count } {
+            let sums = unsafe { twelve_sums(s, acc, weights, b, step, job.count) };
+            for k in 0..if sums.is_some() { 0 } else { job.count } {
                 let mut a = [zero; M];
                 for (m, a) in a.iter_mut().enumerate() {
                     // SAFETY: `apply_values` checked that there are `count * M` vectors.
@@ -258,6 +252,7 @@ impl<S: Simd, const M: usize> Job<S> for ValuesOf<'_, S::T, M> {
                 }
                 row = row.wrapping_byte_add(job.values.step);
             }
+            acc = sums.unwrap_or(acc);
             for n in 0..S::BROADCASTS {
                 for m in 0..M {
                     // SAFETY: as for the load.
