@@ -309,23 +309,38 @@ fn read(data: &[u8]) {
     });
 }
 
-/// GFLOP/s of independent multiply-adds, or `bf16` dot products, on all threads.
+/// GFLOP/s of independent multiply-adds, or of `bf16` dot products where the CPU has them, on all
+/// threads.
 fn peak(threads: usize, pairs: bool) -> f64 {
     const ROUNDS: usize = 200_000;
-    let mut best = f64::INFINITY;
+    let (mut best, mut flops) = (f64::INFINITY, 0);
     for _ in 0..10 {
         let start = Instant::now();
-        par::run(threads, |_| multiply_add(ROUNDS, pairs));
+        par::run(threads, |_| _ = multiply_add(ROUNDS, pairs));
         best = best.min(start.elapsed().as_secs_f64());
+        flops = multiply_add(1, pairs);
     }
-    (threads * ROUNDS * 16 * 32 * if pairs { 2 } else { 1 }) as f64 / best / 1e9
+    (threads * ROUNDS * flops) as f64 / best / 1e9
 }
 
+/// Multiplies and adds in independent sums; returns the operations per round.
 #[cfg(target_arch = "x86_64")]
-fn multiply_add(rounds: usize, pairs: bool) {
+fn multiply_add(rounds: usize, pairs: bool) -> usize {
     use std::arch::x86_64::*;
+    #[target_feature(enable = "avx2,fma")]
+    fn eights(rounds: usize) -> usize {
+        let (a, b) = (black_box(_mm256_set1_ps(0.5)), black_box(_mm256_set1_ps(0.25)));
+        let mut acc = [_mm256_setzero_ps(); 12];
+        for _ in 0..rounds {
+            for acc in &mut acc {
+                *acc = _mm256_fmadd_ps(a, b, *acc);
+            }
+        }
+        black_box(acc);
+        12 * 16
+    }
     #[target_feature(enable = "avx512f")]
-    fn floats(rounds: usize) {
+    fn sixteens(rounds: usize) -> usize {
         let (a, b) = (black_box(_mm512_set1_ps(0.5)), black_box(_mm512_set1_ps(0.25)));
         let mut acc = [_mm512_setzero_ps(); 16];
         for _ in 0..rounds {
@@ -334,9 +349,10 @@ fn multiply_add(rounds: usize, pairs: bool) {
             }
         }
         black_box(acc);
+        16 * 32
     }
     #[target_feature(enable = "avx512f,avx512bf16")]
-    fn halves(rounds: usize) {
+    fn halves(rounds: usize) -> usize {
         let a = black_box(_mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5), _mm512_set1_ps(0.5)));
         let b = black_box(_mm512_cvtne2ps_pbh(_mm512_set1_ps(0.25), _mm512_set1_ps(0.25)));
         let mut acc = [_mm512_setzero_ps(); 16];
@@ -346,16 +362,24 @@ fn multiply_add(rounds: usize, pairs: bool) {
             }
         }
         black_box(acc);
+        16 * 64
     }
     let available = simd::available();
     if pairs && available.contains(&simd::Level::Avx512Bf16) {
         // SAFETY: the CPU has the features.
         unsafe { halves(rounds) }
-    } else if !pairs && available.contains(&simd::Level::Avx512) {
+    } else if available.contains(&simd::Level::Avx512) {
         // SAFETY: the CPU has the features.
-        unsafe { floats(rounds) }
+        unsafe { sixteens(rounds) }
+    } else if available.contains(&simd::Level::Avx2) {
+        // SAFETY: the CPU has the features.
+        unsafe { eights(rounds) }
+    } else {
+        0
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn multiply_add(_: usize, _: bool) {}
+fn multiply_add(_: usize, _: bool) -> usize {
+    0
+}
