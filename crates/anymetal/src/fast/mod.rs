@@ -5,12 +5,14 @@
 //! every transformation that has no fused rule, so derivatives of any order exist.
 
 mod attention;
+mod hook;
 #[cfg(feature = "metal-kernels")]
 mod metal_kernel;
 mod norm;
 mod rope;
 
 pub use attention::{AttentionOptions, EmptyRows, Mask, scaled_dot_product_attention};
+pub use hook::Handler;
 #[cfg(feature = "metal-kernels")]
 pub(crate) use metal_kernel::KernelLaunch;
 #[cfg(feature = "metal-kernels")]

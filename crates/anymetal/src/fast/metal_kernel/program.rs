@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anymetal_kernels::copy::Scalar;
 use anymetal_msl::diagnostic::{Origin, Span};
@@ -14,6 +14,7 @@ use anymetal_simt::launch::{Data, Finding, Interrupt, LaunchError};
 
 pub use anymetal_simt::launch::Bounds;
 
+use super::super::hook::{Handler, Hook};
 use super::MathMode;
 use crate::device::{BufferMut, Inputs, Spec, View, threads};
 use crate::error::{Error, Result};
@@ -59,14 +60,12 @@ impl fmt::Display for KernelWarning {
     }
 }
 
-type Handler = Arc<dyn Fn(&KernelWarning) + Send + Sync>;
-
-static HANDLER: RwLock<Option<Handler>> = RwLock::new(None);
+static HOOK: Hook<KernelWarning> = Hook::new();
 
 /// Calls `handler` with every warning of a kernel, once per kernel and site; `None` (the default)
 /// prints them to standard error.
-pub fn on_kernel_warning(handler: Option<Box<dyn Fn(&KernelWarning) + Send + Sync>>) {
-    *HANDLER.write().unwrap_or_else(PoisonError::into_inner) = handler.map(Arc::from);
+pub fn on_kernel_warning(handler: Option<Handler<KernelWarning>>) {
+    HOOK.set(handler);
 }
 
 /// A compiled kernel, and the sites that have been reported.
@@ -242,8 +241,7 @@ impl Compiled {
             return;
         }
         let warning = self.warning(kernel, finding);
-        let handler = HANDLER.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match handler {
+        match HOOK.get() {
             Some(handler) => handler(&warning),
             None => eprintln!("warning: {warning}"),
         }

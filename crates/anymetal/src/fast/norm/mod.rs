@@ -5,9 +5,9 @@ pub(super) mod composed;
 mod operation;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use super::check_floating;
+use super::hook::{Handler, Hook};
 use crate::array::dtype::promote;
 use crate::device::{NormKind, NormSpec};
 use crate::error::{Error, Result};
@@ -144,22 +144,19 @@ impl fmt::Display for HiddenCast {
     }
 }
 
-type Handler = Arc<dyn Fn(&HiddenCast) + Send + Sync>;
-
-static HANDLER: RwLock<Option<Handler>> = RwLock::new(None);
+static HOOK: Hook<HiddenCast> = Hook::new();
 
 /// Calls `handler` whenever a norm promotes silently, in every thread; `None` (the default) stops
 /// it. A typical handler prints: `|cast| eprintln!("warning: {cast}")`.
-pub fn on_hidden_cast(handler: Option<Box<dyn Fn(&HiddenCast) + Send + Sync>>) {
-    *HANDLER.write().unwrap_or_else(PoisonError::into_inner) = handler.map(Arc::from);
+pub fn on_hidden_cast(handler: Option<Handler<HiddenCast>>) {
+    HOOK.set(handler);
 }
 
 fn report_hidden_cast(op: &'static str, input: Dtype, weight: Dtype, result: Dtype) {
     if input == weight {
         return;
     }
-    let handler = HANDLER.read().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(handler) = handler {
+    if let Some(handler) = HOOK.get() {
         handler(&HiddenCast { op, input, weight, result });
     }
 }
