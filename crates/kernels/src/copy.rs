@@ -43,6 +43,13 @@ pub fn copy(x: Slice<'_>, layout: &Layout, out: SliceMut<'_>) {
     with_dtype!(out.dtype(), U => cast::<U>(x, layout, stage::typed_mut::<U>(out), clamped))
 }
 
+/// The elements of `x`, converted as [`copy`] does.
+pub(crate) fn converted<T: Element>(x: Slice<'_>, layout: &Layout) -> Vec<T> {
+    let mut out = vec![T::zeroed(); layout.len()];
+    copy(x, layout, T::wrap_mut(&mut out));
+    out
+}
+
 fn truth<T: Stage>(x: Slice<'_>, layout: &Layout, out: &mut [Bool]) {
     let x = blocks::<T::Compute>(x, layout);
     spread(out, MOVE_NS, &|start, out| {

@@ -10,9 +10,10 @@
 //! Speed: a task turns some positions of all heads, so its sines and cosines are computed once,
 //! into a table that stays in the first-level cache. Output that exceeds the caches bypasses them.
 
+use crate::copy::converted;
 use crate::data::{Element, Layout, Slice, SliceMut, View};
 use crate::par::{self, Tile};
-use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
+use crate::rows::{Rows, STREAM_BYTES, positions, row};
 use crate::simd;
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, sin_cos, with_lanes};
 
@@ -171,8 +172,7 @@ fn speeds(speeds: Speeds<'_>, half: usize) -> Vec<f32> {
         }
         Speeds::Periods(View { data, layout }) => {
             assert_eq!(layout.shape.as_slice(), [half], "one period for each pair");
-            let at = positions(layout.offset, layout.strides[0], half);
-            at.map(|at| 1.0 / Number::read(data, at).to_f32()).collect()
+            converted::<f32>(data, layout).into_iter().map(f32::recip).collect()
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Strided arrays as rows: where the rows along the last axis begin, and reading any dtype.
+//! Strided arrays as rows: where the rows along the last axis begin.
 
-use crate::data::{Layout, Shape, Slice, Strides, collapsed};
+use smallvec::smallvec;
+
+use crate::data::{Layout, Shape, Strides, collapsed};
 
 /// Bytes read and written by one call above which its output is not worth keeping in caches:
 /// about the size of a last-level cache, which the input passes through as well.
@@ -29,6 +31,11 @@ impl Rows {
     /// Number of rows.
     pub(crate) fn count(&self) -> usize {
         self.outer.len()
+    }
+
+    /// The row that begins at `start`.
+    pub(crate) fn row(&self, start: usize) -> Layout {
+        Layout { shape: smallvec![self.len], strides: smallvec![self.stride], offset: start }
     }
 
     /// Where rows `first`, `first + 1`, .. begin, without end.
@@ -94,55 +101,4 @@ pub(crate) fn row<'a, T: Copy>(
 /// `start`, `start + stride`, .., `len` of them.
 pub(crate) fn positions(start: usize, stride: isize, len: usize) -> impl Iterator<Item = usize> {
     (0..len as isize).map(move |i| (start as isize + i * stride) as usize)
-}
-
-/// An element of any dtype, without loss; of a complex one its real part.
-#[derive(Clone, Copy)]
-pub(crate) enum Number {
-    Float(f64),
-    Signed(i64),
-    Unsigned(u64),
-}
-
-impl Number {
-    /// Element `at` of a slice.
-    #[inline]
-    pub(crate) fn read(data: Slice<'_>, at: usize) -> Number {
-        match data {
-            Slice::Bool(s) => Number::Unsigned(s[at].get() as u64),
-            Slice::U8(s) => Number::Unsigned(s[at] as u64),
-            Slice::U16(s) => Number::Unsigned(s[at] as u64),
-            Slice::U32(s) => Number::Unsigned(s[at] as u64),
-            Slice::U64(s) => Number::Unsigned(s[at]),
-            Slice::I8(s) => Number::Signed(s[at] as i64),
-            Slice::I16(s) => Number::Signed(s[at] as i64),
-            Slice::I32(s) => Number::Signed(s[at] as i64),
-            Slice::I64(s) => Number::Signed(s[at]),
-            Slice::F16(s) => Number::Float(s[at].to_f64()),
-            Slice::Bf16(s) => Number::Float(s[at].to_f64()),
-            Slice::F32(s) => Number::Float(s[at] as f64),
-            Slice::F64(s) => Number::Float(s[at]),
-            Slice::Complex64(s) => Number::Float(s[at].re as f64),
-        }
-    }
-
-    /// The nearest `f32`.
-    #[inline]
-    pub(crate) fn to_f32(self) -> f32 {
-        match self {
-            Number::Float(x) => x as f32,
-            Number::Signed(x) => x as f32,
-            Number::Unsigned(x) => x as f32,
-        }
-    }
-
-    /// The nearest `f64`.
-    #[inline]
-    pub(crate) fn to_f64(self) -> f64 {
-        match self {
-            Number::Float(x) => x,
-            Number::Signed(x) => x as f64,
-            Number::Unsigned(x) => x as f64,
-        }
-    }
 }

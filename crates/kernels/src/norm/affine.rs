@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
+use crate::copy::converted;
 use crate::data::{Element, View, bf16, f16};
-use crate::rows::{Number, Rows, positions};
 use crate::simd::lanes::LaneElement;
 
 /// A dtype of outputs, with arithmetic that rounds to it.
 pub(super) trait Float: Element {
-    /// The nearest value.
-    fn cast(number: Number) -> Self;
     fn times(self, other: Self) -> Self;
     fn plus(self, other: Self) -> Self;
 }
@@ -19,9 +17,6 @@ pub(super) trait Float: Element {
 macro_rules! halves {
     ($($ty:ty)*) => {$(
         impl Float for $ty {
-            fn cast(number: Number) -> Self {
-                <$ty>::from_f32(number.to_f32())
-            }
             fn times(self, other: Self) -> Self {
                 <$ty>::from_f32(self.to_f32() * other.to_f32())
             }
@@ -33,42 +28,31 @@ macro_rules! halves {
 }
 halves!(f16 bf16);
 
-impl Float for f32 {
-    fn cast(number: Number) -> Self {
-        number.to_f32()
-    }
-    fn times(self, other: Self) -> Self {
-        self * other
-    }
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
+macro_rules! floats {
+    ($($ty:ty)*) => {$(
+        impl Float for $ty {
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+        }
+    )*};
 }
-
-impl Float for f64 {
-    fn cast(number: Number) -> Self {
-        number.to_f64()
-    }
-    fn times(self, other: Self) -> Self {
-        self * other
-    }
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-}
+floats!(f32 f64);
 
 /// The elements of a vector of length `len`, cast to `T`.
 ///
 /// # Panics
 /// If it has another length.
-pub(super) fn cast<T: Float>(View { data, layout }: View<'_>, len: usize) -> Vec<T> {
-    let rows = Rows::new(layout);
+pub(super) fn cast<T: Element>(View { data, layout }: View<'_>, len: usize) -> Vec<T> {
     assert_eq!(layout.shape.as_slice(), [len], "a weight or bias is as long as the last axis");
-    positions(layout.offset, rows.stride, len).map(|at| T::cast(Number::read(data, at))).collect()
+    converted(data, layout)
 }
 
 /// As [`cast`], but in place if nothing has to change.
-pub(super) fn read<'a, T: Float + LaneElement>(vector: View<'a>, len: usize) -> Cow<'a, [T]> {
+pub(super) fn read<'a, T: LaneElement>(vector: View<'a>, len: usize) -> Cow<'a, [T]> {
     let View { data, layout } = vector;
     match T::of(data) {
         Some(data) if layout.is_contiguous() && layout.shape.as_slice() == [len] => {

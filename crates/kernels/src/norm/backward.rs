@@ -16,9 +16,10 @@ use std::ops::Range;
 use super::affine::{self, Float};
 use super::sums::{Stats, is_near, mean_of_first};
 use super::{BLOCK, Kind, row_ns};
-use crate::data::{Layout, Slice, SliceMut, View};
+use crate::copy::{converted, copy};
+use crate::data::{Element, Layout, Slice, SliceMut, View};
 use crate::par;
-use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
+use crate::rows::{Rows, STREAM_BYTES, row};
 use crate::simd;
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
 
@@ -108,27 +109,13 @@ fn grad(
         (_, _, Some(dx)) => panic!("a gradient is of a float dtype, not {}", dx.dtype()),
     };
     let len = call.rows.len;
-    if let Some(dw) = out.weight {
-        narrow(&sums[..len], dw);
-    }
-    if let Some(db) = out.bias {
-        narrow(&sums[len..], db);
-    }
-}
-
-fn narrow(sums: &[f64], out: SliceMut<'_>) {
-    fn to<T: Float>(sums: &[f64], out: &mut [T]) {
-        assert_eq!(sums.len(), out.len(), "a weight's gradient is as long as the last axis");
-        for (out, &sum) in out.iter_mut().zip(sums) {
-            *out = T::cast(Number::Float(sum));
-        }
-    }
-    match out {
-        SliceMut::F16(out) => to(sums, out),
-        SliceMut::Bf16(out) => to(sums, out),
-        SliceMut::F32(out) => to(sums, out),
-        SliceMut::F64(out) => to(sums, out),
-        out => panic!("a gradient is of a float dtype, not {}", out.dtype()),
+    let vector = Layout::contiguous(&[len]);
+    for (sums, gradient) in sums.chunks_exact(len.max(1)).zip([out.weight, out.bias]) {
+        let Some(gradient) = gradient else { continue };
+        let dtype = gradient.dtype();
+        assert!(dtype.is_float(), "a gradient is of a float dtype, not {dtype}");
+        assert_eq!(gradient.len(), len, "a weight's gradient is as long as the last axis");
+        copy(f64::wrap(sums), &vector, gradient);
     }
 }
 
@@ -170,11 +157,8 @@ impl Call {
     /// As `lanes`, row by row through `f32`.
     fn staged<D: Float>(&self, x: Slice<'_>, g: Slice<'_>, dx: &mut [D]) -> Vec<f64> {
         let level = simd::level();
-        let one_row = Rows::new(&Layout::contiguous(&[self.rows.len]));
-        let read = |data, rows: &Rows, start| -> Vec<f32> {
-            let at = positions(start, rows.stride, rows.len);
-            at.map(|at| Number::read(data, at).to_f32()).collect()
-        };
+        let vector = Layout::contiguous(&[self.rows.len]);
+        let one_row = Rows::new(&vector);
         self.pieces(dx, 200, |range, dx, sums| {
             let mut dx = dx.chunks_exact_mut(self.rows.len);
             let mut wide = vec![0.0; if dx.len() > 0 { self.rows.len } else { 0 }];
@@ -182,9 +166,9 @@ impl Call {
             for (x_start, g_start) in starts.take(range.len()) {
                 let row = Backward {
                     kind: self.kind,
-                    x: &read(x, &self.rows, x_start),
+                    x: &converted(x, &self.rows.row(x_start)),
                     rows: &one_row,
-                    g: &read(g, &self.g_rows, g_start),
+                    g: &converted(g, &self.g_rows.row(g_start)),
                     g_rows: &one_row,
                     range: 0..1,
                     weight: &self.weight,
@@ -195,9 +179,7 @@ impl Call {
                 };
                 with_lanes(level, row);
                 if let Some(dx) = dx.next() {
-                    for (dx, &wide) in dx.iter_mut().zip(&wide) {
-                        *dx = D::cast(Number::Float(wide as f64));
-                    }
+                    copy(f32::wrap(&wide), &vector, D::wrap_mut(dx));
                 }
             }
         })

@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::affine::{self, Float};
 use super::sums::{Find, Stats};
 use super::{Kind, row_ns};
-use crate::data::{Layout, Slice, SliceMut, View, bf16, f16};
+use crate::copy::{converted, copy};
+use crate::data::{Element, Layout, Slice, SliceMut, View, bf16, f16};
 use crate::par;
-use crate::rows::{Number, Rows, STREAM_BYTES, positions, row};
+use crate::rows::{Rows, STREAM_BYTES, row};
 use crate::simd::lanes::{LANES, LaneElement, LaneKernel, Lanes, with_lanes};
 use crate::simd::{self, Level};
 
@@ -110,8 +111,9 @@ impl Call<'_> {
         let weight = self.weight.map(|w| affine::read::<O>(w, rows.len));
         let bias = self.bias.map(|b| affine::read::<O>(b, rows.len));
         // Multiplying by 1 changes nothing, so a lone bias is no case of its own.
-        let ones = (bias.is_some() && weight.is_none())
-            .then(|| vec![O::cast(Number::Unsigned(1)); rows.len]);
+        let ones = (bias.is_some() && weight.is_none()).then(|| {
+            converted::<O>(f32::wrap(&vec![1.0; rows.len]), &Layout::contiguous(&[rows.len]))
+        });
         let weight = weight.as_deref().or(ones.as_deref());
         if out.is_empty() {
             return;
@@ -146,14 +148,10 @@ impl Call<'_> {
         }
         let level = simd::level();
         par::rows_mut(out, rows.count(), rows.len, 5.0 * rows.len as f64, |range, out| {
-            let mut normal = vec![0.0; rows.len];
+            let (mut normal, vector) = (vec![0.0; rows.len], Layout::contiguous(&[rows.len]));
             for (start, out) in rows.starts(range.start).zip(out.chunks_exact_mut(rows.len)) {
-                let at = positions(start, rows.stride, rows.len);
-                let wide: Vec<f32> = at.map(|at| Number::read(x, at).to_f32()).collect();
-                self.normalise(level, &wide, &mut normal);
-                for (out, &y) in out.iter_mut().zip(&normal) {
-                    *out = O::cast(Number::Float(y as f64));
-                }
+                self.normalise(level, &converted(x, &rows.row(start)), &mut normal);
+                copy(f32::wrap(&normal), &vector, O::wrap_mut(out));
                 if let Some(weight) = &weight {
                     out.iter_mut().zip(weight).for_each(|(y, &w)| *y = y.times(w));
                 }
