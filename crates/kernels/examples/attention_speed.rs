@@ -123,19 +123,11 @@ fn main() {
 fn run(case: &Case, dtype: Dtype, mask: &str, name: &str, peak: [f64; 2], read_l3: f64) {
     let q_layout = Layout::contiguous(&[1, case.query_heads, case.queries, case.depth]);
     let k_layout = Layout::contiguous(&[1, case.key_heads, case.keys, case.depth]);
-    let mut state = 1u64;
-    let mut array = |n: usize| -> Vec<f32> {
-        (0..n)
-            .map(|_| {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-            })
-            .collect()
-    };
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut array = |n: usize| -> Vec<f32> { (0..n).map(|_| 2.0 * rng.f32() - 1.0).collect() };
     let (q, k, v) = (array(q_layout.len()), array(k_layout.len()), array(k_layout.len()));
-    let bools: Vec<Bool> = (0..case.queries * case.keys)
-        .map(|n| Bool::from((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 != 0))
-        .collect();
+    let bools: Vec<Bool> =
+        (0..case.queries * case.keys).map(|_| Bool::from(rng.usize(..8) != 0)).collect();
     let bools = huge(&bools);
     let mask_layout = Layout {
         shape: [1, case.query_heads, case.queries, case.keys].into(),

@@ -88,12 +88,8 @@ fn copy<T: Element>(x: &[T], out: &mut [T]) {
 }
 
 fn random<T: Element>(n: usize, of: impl Fn(f32) -> T) -> Vec<T> {
-    let mut state = 1u32;
-    let next = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        of((state >> 8) as f32 / (1 << 23) as f32 - 1.0)
-    };
-    (0..n).map(next).collect()
+    let mut rng = fastrand::Rng::with_seed(1);
+    (0..n).map(|_| of(2.0 * rng.f32() - 1.0)).collect()
 }
 
 /// Median seconds of `f(0)` .. `f(3)`, run in turns, each often enough to be measured.

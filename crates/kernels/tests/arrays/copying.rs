@@ -3,12 +3,14 @@
 use anymetal_kernels::copy::{Scalar, arange, copy, copy_into, fill};
 use anymetal_kernels::{Bool, Complex64, Element, Layout, bf16, f16};
 
-use crate::support::{Rng, Strided, check, positions, random_shape};
+use crate::random::signed;
+use crate::support::{Strided, check, positions, random_shape};
+use fastrand::Rng;
 
 #[test]
 fn strided_copies_are_row_major() {
     fn run<T: Element + PartialEq + std::fmt::Debug>(rng: &mut Rng, f: fn(&mut Rng) -> T) {
-        let axes = rng.below(5);
+        let axes = rng.usize(..5);
         let shape = random_shape(rng, axes);
         let x = Strided::random(rng, &shape, f);
         let expected = x.values();
@@ -17,19 +19,19 @@ fn strided_copies_are_row_major() {
         assert!(out == expected, "{:?}", x.layout);
     }
     check(400, |rng| {
-        run(rng, |r| r.next() as u8);
-        run(rng, |r| r.next() as u16);
-        run(rng, |r| r.next() as u32);
-        run(rng, |r| r.next() as i64);
-        run(rng, |r| Complex64::new(r.unit() as f32, 1.0));
+        run(rng, |r| r.u8(..));
+        run(rng, |r| r.u16(..));
+        run(rng, |r| r.u32(..));
+        run(rng, |r| r.i64(..));
+        run(rng, |r| Complex64::new(r.f64() as f32, 1.0));
     });
 }
 
 #[test]
 fn large_transposes() {
     check(12, |rng| {
-        let (b, m, n) = (1 + rng.below(3), 150 + rng.below(300), 100 + rng.below(400));
-        let m = if rng.below(2) == 0 { m / 32 * 32 } else { m };
+        let (b, m, n) = (1 + rng.usize(..3), 150 + rng.usize(..300), 100 + rng.usize(..400));
+        let m = if rng.bool() { m / 32 * 32 } else { m };
         let data: Vec<u32> = (0..b * m * n).map(|i| i as u32).collect();
         let layout = Layout {
             shape: [b, m, n][..].into(),
@@ -46,9 +48,9 @@ fn large_transposes() {
 #[test]
 fn strided_destinations() {
     check(300, |rng| {
-        let axes = rng.below(4);
+        let axes = rng.usize(..4);
         let shape = random_shape(rng, axes);
-        let x = Strided::random(rng, &shape, |r| r.next() as i16);
+        let x = Strided::random(rng, &shape, |r| r.i16(..));
         let mut out = Strided::distinct(rng, &shape, |_| 0i16);
         copy_into(i16::wrap(&x.data), &x.layout, i16::wrap_mut(&mut out.data), &out.layout);
         assert!(out.values() == x.values(), "{:?} -> {:?}", x.layout, out.layout);
@@ -96,13 +98,15 @@ fn halves_convert_exactly_and_round_to_even() {
         }
         let floats: Vec<f32> = (0..200_000)
             .map(|i| match i % 3 {
-                0 => f32::from_bits(rng.next() as u32),
-                1 => (rng.signed() * 2f64.powi(rng.below(60) as i32 - 40)) as f32,
+                0 => f32::from_bits(rng.u32(..)),
+                1 => (signed(rng) * 2f64.powi(rng.usize(..60) as i32 - 40)) as f32,
                 // Exactly between two halves, or next to that.
                 _ => {
-                    let h = f16::from_bits(rng.next() as u16).to_f32();
+                    let h = f16::from_bits(rng.u16(..)).to_f32();
                     let ulp = f32::from_bits(h.to_bits().wrapping_add(1 << 12));
-                    f32::from_bits(ulp.to_bits().wrapping_add(rng.below(3) as u32).wrapping_sub(1))
+                    f32::from_bits(
+                        ulp.to_bits().wrapping_add(rng.usize(..3) as u32).wrapping_sub(1),
+                    )
                 }
             })
             .collect();

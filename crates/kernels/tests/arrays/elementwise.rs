@@ -5,7 +5,9 @@ use anymetal_kernels::elementwise::{
 };
 use anymetal_kernels::{Bool, Complex64, Element, Layout, bf16, f16};
 
-use crate::support::{Rng, Strided, check, random_shape};
+use crate::random::signed;
+use crate::support::{Strided, check, random_shape};
+use fastrand::Rng;
 
 type Function = fn(f64) -> f64;
 type Comparison = fn(f32, f32) -> bool;
@@ -40,9 +42,9 @@ fn ulps(got: f32, exact: f64) -> f64 {
 
 /// Every binade, and what is next to the special values.
 fn arguments(rng: &mut Rng) -> Vec<f32> {
-    let mut x: Vec<f32> = (0..20_000).map(|_| f32::from_bits(rng.next() as u32)).collect();
-    x.extend((0..20_000).map(|_| (rng.signed() * 2f64.powi(rng.below(24) as i32 - 14)) as f32));
-    x.extend((0..4_000).map(|_| (1.0 + rng.signed() * 2f64.powi(-(rng.below(24) as i32))) as f32));
+    let mut x: Vec<f32> = (0..20_000).map(|_| f32::from_bits(rng.u32(..))).collect();
+    x.extend((0..20_000).map(|_| (signed(rng) * 2f64.powi(rng.usize(..24) as i32 - 14)) as f32));
+    x.extend((0..4_000).map(|_| (1.0 + signed(rng) * 2f64.powi(-(rng.usize(..24) as i32))) as f32));
     for special in [0.0, 1.0, 0.5, 2.0, 88.7, 104.0, 1e-45, 1e-38, 3.4e38, f32::INFINITY, f32::NAN]
     {
         x.extend([special, -special, special.next_up(), -special.next_up(), special.next_down()]);
@@ -105,7 +107,7 @@ fn erf(x: f64) -> f64 {
 #[test]
 fn erf_and_its_inverse() {
     check(3, |rng| {
-        let x: Vec<f32> = (0..400).map(|_| (4.5 * rng.signed()) as f32).collect();
+        let x: Vec<f32> = (0..400).map(|_| (4.5 * signed(rng)) as f32).collect();
         for (&x, got) in x.iter().zip(map::<f32, f32>(UnaryOp::Erf, &x)) {
             assert!(ulps(got, erf(x as f64)) <= 0.6, "erf({x})");
         }
@@ -115,7 +117,7 @@ fn erf_and_its_inverse() {
         }
         // The inverse is checked by going back: erf(y + 0.6 ulp) must be beyond x. In the tails
         // 1 - erf loses digits in f64, so it is checked where they remain.
-        let x: Vec<f32> = (0..400).map(|_| rng.signed() as f32).collect();
+        let x: Vec<f32> = (0..400).map(|_| signed(rng) as f32).collect();
         for (&x, got) in x.iter().zip(map::<f32, f32>(UnaryOp::ErfInv, &x)) {
             let y = got.abs() as f64;
             let ulp = 2f64.powi(y.log2().floor() as i32 - 23);
@@ -191,12 +193,12 @@ fn float_arithmetic() {
         _ => (a - b).abs().mul_add(-1.0, 0.0).exp().ln_1p() + a.max(b),
     };
     check(60, |rng| {
-        let rank = rng.below(4);
+        let rank = rng.usize(..4);
         let shape = random_shape(rng, rank);
-        let value = |r: &mut Rng| match r.below(30) {
+        let value = |r: &mut Rng| match r.usize(..30) {
             0 => f64::NAN,
             1 => f64::INFINITY,
-            _ => 8.0 * r.signed(),
+            _ => 8.0 * signed(r),
         };
         for op in [Add, Subtract, Multiply, Divide, FloorDivide, Remainder, Maximum, Minimum] {
             let a = Strided::random(rng, &shape, value);
@@ -208,7 +210,7 @@ fn float_arithmetic() {
                 let e = exact(op, a, b);
                 assert!(*o == e || (o.is_nan() && e.is_nan()), "{op:?} {a} {b}: {o}");
             }
-            let value = |r: &mut Rng| bf16::from_f64(8.0 * r.signed());
+            let value = |r: &mut Rng| bf16::from_f64(8.0 * signed(r));
             let a = Strided::random(rng, &shape, value);
             let b = Strided::random(rng, &shape, value);
             let mut out = vec![bf16::ZERO; a.layout.len()];
@@ -222,7 +224,7 @@ fn float_arithmetic() {
                 assert!(*o == e || floor || (o.is_nan() && e.is_nan()), "{op:?} {a} {b}: {o} {e}");
             }
         }
-        let value = |r: &mut Rng| (50.0 * r.signed()) as f32;
+        let value = |r: &mut Rng| (50.0 * signed(r)) as f32;
         let (a, b) = (Strided::random(rng, &[100], value), Strided::random(rng, &[100], value));
         for ((&a, &b), o) in a.values().iter().zip(&b.values()).zip(zip::<f32, f32>(
             LogAddExp,
@@ -283,22 +285,22 @@ fn integer_arithmetic() {
     }
     macro_rules! run {
         ($rng:ident, $($ty:ident)*) => {$(
-            let rank = $rng.below(3);
+            let rank = $rng.usize(..3);
             let shape = random_shape($rng, rank);
             for op in [
                 Add, Subtract, Multiply, FloorDivide, Remainder, Maximum, Minimum, BitwiseAnd,
                 BitwiseOr, BitwiseXor, LeftShift, RightShift, Power,
             ] {
-                let value = |r: &mut Rng| match r.below(8) {
+                let value = |r: &mut Rng| match r.usize(..8) {
                     0 => 0,
                     1 => $ty::MIN,
                     2 => $ty::MAX,
                     3 => (0 as $ty).wrapping_sub(1),
-                    4 => (r.below(20) as $ty).wrapping_sub(8),
-                    _ => r.next() as $ty,
+                    4 => (r.usize(..20) as $ty).wrapping_sub(8),
+                    _ => r.$ty(..),
                 };
                 let a = Strided::random($rng, &shape, value);
-                let b = Strided::random($rng, &shape, |r| if op == Power { r.below(60) as $ty } else { value(r) });
+                let b = Strided::random($rng, &shape, |r| if op == Power { r.usize(..60) as $ty } else { value(r) });
                 let mut out = vec![0 as $ty; a.layout.len()];
                 let data = $ty::wrap_mut(&mut out);
                 binary(op, $ty::wrap(&a.data), &a.layout, $ty::wrap(&b.data), &b.layout, data);
@@ -319,9 +321,9 @@ fn integer_arithmetic() {
 fn comparisons_and_predicates() {
     use BinaryOp::*;
     check(40, |rng| {
-        let rank = rng.below(4);
+        let rank = rng.usize(..4);
         let shape = random_shape(rng, rank);
-        let value = |r: &mut Rng| if r.below(5) == 0 { f32::NAN } else { r.below(4) as f32 };
+        let value = |r: &mut Rng| if r.usize(..5) == 0 { f32::NAN } else { r.usize(..4) as f32 };
         let (a, b) = (Strided::random(rng, &shape, value), Strided::random(rng, &shape, value));
         let table: [(BinaryOp, Comparison); 9] = [
             (Equal, |a, b| a == b),
@@ -367,13 +369,13 @@ fn comparisons_and_predicates() {
 #[test]
 fn in_place_is_the_same() {
     check(80, |rng| {
-        let n = if rng.below(4) == 0 { 150_000 } else { rng.below(3000) };
-        let x: Vec<f16> = (0..n).map(|_| f16::from_f64(rng.signed())).collect();
+        let n = if rng.usize(..4) == 0 { 150_000 } else { rng.usize(..3000) };
+        let x: Vec<f16> = (0..n).map(|_| f16::from_f64(signed(rng))).collect();
         let mut y = x.clone();
         unary_inplace(UnaryOp::Exp, f16::wrap_mut(&mut y));
         assert!(y == map::<f16, f16>(UnaryOp::Exp, &x));
-        let x: Vec<f32> = (0..n).map(|_| rng.signed() as f32).collect();
-        let z = Strided::random(rng, &[n], |r| r.signed() as f32);
+        let x: Vec<f32> = (0..n).map(|_| signed(rng) as f32).collect();
+        let z = Strided::random(rng, &[n], |r| signed(r) as f32);
         for reversed in [false, true] {
             let mut y = x.clone();
             let other = f32::wrap(&z.data);
@@ -381,7 +383,7 @@ fn in_place_is_the_same() {
             let sign = if reversed { -1.0 } else { 1.0 };
             assert!(y.iter().zip(&x).zip(z.values()).all(|((y, x), z)| *y == sign * (x - z)));
         }
-        let x: Vec<Bool> = (0..n).map(|_| Bool(rng.below(2) as u8)).collect();
+        let x: Vec<Bool> = (0..n).map(|_| Bool::from(rng.bool())).collect();
         let mut y = x.clone();
         unary_inplace(UnaryOp::LogicalNot, Bool::wrap_mut(&mut y));
         assert!(y.iter().zip(&x).all(|(y, x)| y.0 == 1 - x.0));
@@ -394,11 +396,11 @@ fn in_place_is_the_same() {
 #[test]
 fn selections() {
     check(100, |rng| {
-        let rank = rng.below(4);
+        let rank = rng.usize(..4);
         let shape = random_shape(rng, rank);
-        let c = Strided::random(rng, &shape, |r| Bool((r.below(2) * 3) as u8));
-        let a = Strided::random(rng, &shape, |r| r.next() as i64);
-        let b = Strided::random(rng, &shape, |r| r.next() as i64);
+        let c = Strided::random(rng, &shape, |r| Bool(3 * r.bool() as u8));
+        let a = Strided::random(rng, &shape, |r| r.i64(..));
+        let b = Strided::random(rng, &shape, |r| r.i64(..));
         let mut out = vec![0i64; a.layout.len()];
         let (x, y) = (i64::wrap(&a.data), i64::wrap(&b.data));
         let data = i64::wrap_mut(&mut out);

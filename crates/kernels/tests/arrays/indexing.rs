@@ -5,7 +5,9 @@ use anymetal_kernels::index::{
 };
 use anymetal_kernels::{Element, Layout, View, f16};
 
+use crate::random::signed;
 use crate::support::{Strided, check, indices, random_shape};
+use fastrand::Rng;
 
 fn flat(shape: &[usize], index: &[usize]) -> usize {
     shape.iter().zip(index).fold(0, |p, (&n, &i)| p * n + i)
@@ -18,13 +20,13 @@ fn wrapped(i: i32, n: usize) -> usize {
 #[test]
 fn general_gather_and_scatter() {
     check(300, |rng| {
-        let rank = 1 + rng.below(3);
+        let rank = 1 + rng.usize(..3);
         let shape: Vec<usize> = random_shape(rng, rank).iter().map(|&n| n.clamp(1, 40)).collect();
-        let axes: Vec<usize> = (0..rank).filter(|_| rng.below(2) == 0).collect();
+        let axes: Vec<usize> = (0..rank).filter(|_| rng.bool()).collect();
         let sizes: Vec<usize> = (0..rank)
-            .map(|a| if axes.contains(&a) { 1 + rng.below(shape[a].min(2)) } else { shape[a] })
+            .map(|a| if axes.contains(&a) { 1 + rng.usize(..shape[a].min(2)) } else { shape[a] })
             .collect();
-        let index_rank = rng.below(3);
+        let index_rank = rng.usize(..3);
         let index_shape = if axes.is_empty() { vec![] } else { random_shape(rng, index_rank) };
         let ids: Vec<Strided<i32>> = axes
             .iter()
@@ -32,15 +34,15 @@ fn general_gather_and_scatter() {
                 let places = shape[a] + 1 - sizes[a];
                 let n = shape[a];
                 Strided::random(rng, &index_shape, |r| {
-                    let at = r.below(places) as i32;
-                    if r.below(3) == 0 { at - n as i32 } else { at }
+                    let at = r.usize(..places) as i32;
+                    if r.usize(..3) == 0 { at - n as i32 } else { at }
                 })
             })
             .collect();
         let views: Vec<View<'_>> =
             ids.iter().map(|i| View { data: i32::wrap(&i.data), layout: &i.layout }).collect();
         let starts: Vec<Vec<i32>> = ids.iter().map(|i| i.values()).collect();
-        let src = Strided::random(rng, &shape, |r| r.next() as u16);
+        let src = Strided::random(rng, &shape, |r| r.u16(..));
         let values = src.values();
         let out_shape = [&index_shape[..], &sizes[..]].concat();
         let count: usize = index_shape.iter().product();
@@ -59,7 +61,7 @@ fn general_gather_and_scatter() {
         gather(data, &src.layout, &views, &axes, &sizes, u16::wrap_mut(&mut out)).unwrap();
         assert!(out.iter().zip(&places).all(|(&o, &p)| o == values[p]));
 
-        let updates = Strided::random(rng, &out_shape, |r| r.next() as u16);
+        let updates = Strided::random(rng, &out_shape, |r| r.u16(..));
         for op in [ScatterOp::Add, ScatterOp::Update, ScatterOp::Max] {
             let mut dst = values.clone();
             let mut expected = values.clone();
@@ -81,14 +83,14 @@ fn general_gather_and_scatter() {
 #[test]
 fn take_and_axis_forms() {
     check(300, |rng| {
-        let rank = 1 + rng.below(3);
+        let rank = 1 + rng.usize(..3);
         let shape: Vec<usize> = random_shape(rng, rank).iter().map(|&n| n.max(1)).collect();
-        let axis = rng.below(rank);
+        let axis = rng.usize(..rank);
         let n = shape[axis];
-        let src = Strided::random(rng, &shape, |r| r.next() as u32);
+        let src = Strided::random(rng, &shape, |r| r.u32(..));
         let values = src.values();
-        let count = rng.below(6);
-        let ids = Strided::random(rng, &[count], |r| r.below(2 * n) as i64 - n as i64);
+        let count = rng.usize(..6);
+        let ids = Strided::random(rng, &[count], |r| r.usize(..2 * n) as i64 - n as i64);
         let view = View { data: i64::wrap(&ids.data), layout: &ids.layout };
         let mut out_shape = shape.clone();
         out_shape[axis] = count;
@@ -100,7 +102,7 @@ fn take_and_axis_forms() {
             assert_eq!(*o, values[flat(&shape, &index)]);
         }
 
-        let ids = Strided::random(rng, &out_shape, |r| r.below(n) as u8);
+        let ids = Strided::random(rng, &out_shape, |r| r.usize(..n) as u8);
         if n > 255 {
             return;
         }
@@ -108,7 +110,7 @@ fn take_and_axis_forms() {
         let data = u32::wrap(&src.data);
         gather_axis(data, &src.layout, view, axis, u32::wrap_mut(&mut out)).unwrap();
         let mut expected = values.clone();
-        let updates = Strided::random(rng, &out_shape, |r| r.next() as u32);
+        let updates = Strided::random(rng, &out_shape, |r| r.u32(..));
         let news = updates.values();
         for (i, (mut index, id)) in indices(&out_shape).into_iter().zip(ids.values()).enumerate() {
             index[axis] = id as usize;
@@ -140,9 +142,9 @@ fn indices_out_of_range_are_errors() {
 #[test]
 fn repeated_halves_round_after_each_update() {
     check(40, |rng| {
-        let (rows, n, count) = (1 + rng.below(5), 1 + rng.below(40), rng.below(60));
-        let ids = Strided::random(rng, &[count], |r| r.below(rows) as u8);
-        let half = |r: &mut crate::support::Rng| f16::from_f64(r.signed());
+        let (rows, n, count) = (1 + rng.usize(..5), 1 + rng.usize(..40), rng.usize(..60));
+        let ids = Strided::random(rng, &[count], |r| r.usize(..rows) as u8);
+        let half = |r: &mut Rng| f16::from_f64(signed(r));
         let updates = Strided::random(rng, &[count, 1, n], half);
         let mut dst: Vec<f16> = (0..rows * n).map(|_| half(rng)).collect();
         for op in [ScatterOp::Add, ScatterOp::Prod, ScatterOp::Min] {

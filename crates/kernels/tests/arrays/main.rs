@@ -5,6 +5,8 @@ mod elementwise;
 mod indexing;
 mod layouts;
 mod products;
+#[path = "../support/random.rs"]
+mod random;
 mod random_bits;
 mod reductions;
 mod support;

@@ -3,19 +3,21 @@
 use anymetal_kernels::matmul::matmul;
 use anymetal_kernels::{Complex64, Element, bf16, f16};
 
-use crate::support::{Rng, Strided, check};
+use crate::random::signed;
+use crate::support::{Strided, check};
+use fastrand::Rng;
 
 /// Batch shape, m, k, n: mostly small, now and then something that is cut up.
 fn sizes(rng: &mut Rng) -> (Vec<usize>, usize, usize, usize) {
-    let batch: Vec<usize> = (0..rng.below(3)).map(|_| 1 + rng.below(3)).collect();
-    let mut size = || match rng.below(8) {
+    let batch: Vec<usize> = (0..rng.usize(..3)).map(|_| 1 + rng.usize(..3)).collect();
+    let mut size = || match rng.usize(..8) {
         0 => 1,
-        1 => 60 + rng.below(80),
-        2 if rng.below(6) == 0 => 0,
-        _ => 1 + rng.below(20),
+        1 => 60 + rng.usize(..80),
+        2 if rng.usize(..6) == 0 => 0,
+        _ => 1 + rng.usize(..20),
     };
     let (m, k, n) = (size(), size(), size());
-    if rng.below(10) == 0 { (batch, m, 1500, n) } else { (batch, m, k, n) }
+    if rng.usize(..10) == 0 { (batch, m, 1500, n) } else { (batch, m, k, n) }
 }
 
 /// Runs one random product and calls `f(result, row of a, column of b)` for every element.
@@ -49,10 +51,10 @@ fn close<T: Element>(rng: &mut Rng, value: fn(&mut Rng) -> T, real: fn(T) -> f64
 #[test]
 fn float_products_are_close() {
     check(250, |rng| {
-        close(rng, |r| r.signed() as f32, |x| x as f64, 6e-8);
-        close(rng, |r| r.signed(), |x| x, 2e-16);
-        close(rng, |r| f16::from_f64(r.signed()), f16::to_f64, 4.9e-4);
-        close(rng, |r| bf16::from_f64(r.signed()), bf16::to_f64, 3.92e-3);
+        close(rng, |r| signed(r) as f32, |x| x as f64, 6e-8);
+        close(rng, |r| signed(r), |x| x, 2e-16);
+        close(rng, |r| f16::from_f64(signed(r)), f16::to_f64, 4.9e-4);
+        close(rng, |r| bf16::from_f64(signed(r)), bf16::to_f64, 3.92e-3);
     });
 }
 
@@ -61,7 +63,7 @@ fn integer_products_wrap() {
     check(150, |rng| {
         product(
             rng,
-            |r| r.next() as i8,
+            |r| r.i8(..),
             |o, row, column| {
                 let sum = row.iter().zip(column).map(|(&a, &b)| a as i64 * b as i64).sum::<i64>();
                 assert_eq!(o, sum as i8);
@@ -69,7 +71,7 @@ fn integer_products_wrap() {
         );
         product(
             rng,
-            |r| r.next(),
+            |r| r.u64(..),
             |o, row, column| {
                 let terms = row.iter().zip(column).map(|(&a, &b)| a.wrapping_mul(b));
                 assert_eq!(o, terms.fold(0, u64::wrapping_add));
@@ -83,7 +85,7 @@ fn complex_products_are_close() {
     check(100, |rng| {
         product(
             rng,
-            |r| Complex64::new(r.signed() as f32, r.signed() as f32),
+            |r| Complex64::new(signed(r) as f32, signed(r) as f32),
             |o, row, column| {
                 let (mut re, mut im, mut scale) = (0.0, 0.0, 0.0);
                 for (a, b) in row.iter().zip(column) {

@@ -26,8 +26,8 @@ fn words_follow_the_scheme() {
     // The known answer for a zero key and counter.
     assert_eq!(threefry([0, 0], [0, 0]), [0x6b20_0159, 0x99ba_4efe]);
     check(60, |rng| {
-        let key = [rng.next() as u32, rng.next() as u32];
-        let n = if rng.below(5) == 0 { 100_000 + rng.below(9) } else { rng.below(70) };
+        let key = [rng.u32(..), rng.u32(..)];
+        let n = if rng.usize(..5) == 0 { 100_000 + rng.usize(..9) } else { rng.usize(..70) };
         let (half, odd) = (n / 2, n % 2);
         let mut expected = vec![0; n];
         for i in 0..half {

@@ -3,7 +3,9 @@
 use anymetal_kernels::reduce::{ArgOp, ReduceOp, arg_reduce, reduce, softmax};
 use anymetal_kernels::{Bool, Element, Layout, bf16, f16};
 
-use crate::support::{Rng, Strided, check, indices, random_shape};
+use crate::random::signed;
+use crate::support::{Strided, check, indices, random_shape};
+use fastrand::Rng;
 
 /// For each result, the elements that reduce to it.
 fn groups<T: Element>(x: &Strided<T>, axes: &[usize]) -> Vec<Vec<T>> {
@@ -19,15 +21,15 @@ fn groups<T: Element>(x: &Strided<T>, axes: &[usize]) -> Vec<Vec<T>> {
 }
 
 fn random_axes(rng: &mut Rng, n: usize) -> Vec<usize> {
-    (0..n).filter(|_| rng.below(2) == 0).collect()
+    (0..n).filter(|_| rng.bool()).collect()
 }
 
 #[test]
 fn float_sums_are_close_and_extremes_exact() {
     check(300, |rng| {
-        let rank = rng.below(5);
+        let rank = rng.usize(..5);
         let shape = random_shape(rng, rank);
-        let x = Strided::random(rng, &shape, |r| r.signed() as f32);
+        let x = Strided::random(rng, &shape, |r| signed(r) as f32);
         let axes = random_axes(rng, rank);
         let groups = groups(&x, &axes);
         let mut out = vec![0f32; groups.len()];
@@ -61,10 +63,10 @@ fn float_sums_are_close_and_extremes_exact() {
 #[test]
 fn integers_wrap_and_widen() {
     check(200, |rng| {
-        let rank = rng.below(5);
+        let rank = rng.usize(..5);
         let shape = random_shape(rng, rank);
         let axes = random_axes(rng, rank);
-        let x = Strided::random(rng, &shape, |r| r.next() as i8);
+        let x = Strided::random(rng, &shape, |r| r.i8(..));
         let expected = groups(&x, &axes);
         let mut out = vec![0i32; expected.len()];
         reduce(ReduceOp::Sum, i8::wrap(&x.data), &x.layout, &axes, i32::wrap_mut(&mut out));
@@ -81,7 +83,7 @@ fn integers_wrap_and_widen() {
         for (o, g) in truth.iter().zip(&expected) {
             assert_eq!(o.get(), g.iter().all(|&v| v != 0));
         }
-        let x = Strided::random(rng, &shape, |r| Bool((r.below(9) == 0) as u8));
+        let x = Strided::random(rng, &shape, |r| Bool((r.usize(..9) == 0) as u8));
         let expected = groups(&x, &axes);
         reduce(ReduceOp::Any, Bool::wrap(&x.data), &x.layout, &axes, Bool::wrap_mut(&mut truth));
         for (o, g) in truth.iter().zip(&expected) {
@@ -106,11 +108,11 @@ fn halves_accumulate_in_single_precision() {
 #[test]
 fn nan_wins_extremes() {
     check(60, |rng| {
-        let n = 1 + rng.below(3000);
-        let mut x: Vec<f32> = (0..n).map(|_| rng.signed() as f32).collect();
-        x[rng.below(n)] = f32::NAN;
+        let n = 1 + rng.usize(..3000);
+        let mut x: Vec<f32> = (0..n).map(|_| signed(rng) as f32).collect();
+        x[rng.usize(..n)] = f32::NAN;
         let first = x.iter().position(|v| v.is_nan()).unwrap();
-        x[n - 1] = if rng.below(2) == 0 { f32::NAN } else { f32::INFINITY };
+        x[n - 1] = if rng.bool() { f32::NAN } else { f32::INFINITY };
         let first = if x[first].is_nan() { first } else { n };
         let layout = Layout::contiguous(&[n]);
         let mut out = [0f32];
@@ -127,11 +129,11 @@ fn nan_wins_extremes() {
 #[test]
 fn extremes_are_found_at_their_first_place() {
     check(200, |rng| {
-        let rank = 1 + rng.below(4);
+        let rank = 1 + rng.usize(..4);
         let mut shape = random_shape(rng, rank);
-        let axis = rng.below(rank);
+        let axis = rng.usize(..rank);
         shape[axis] = shape[axis].max(1);
-        let x = Strided::random(rng, &shape, |r| f16::from_f32(r.below(50) as f32));
+        let x = Strided::random(rng, &shape, |r| f16::from_f32(r.usize(..50) as f32));
         let groups = groups(&x, &[axis]);
         let mut out = vec![0u32; groups.len()];
         arg_reduce(ArgOp::ArgMax, f16::wrap(&x.data), &x.layout, axis, &mut out);
@@ -145,9 +147,9 @@ fn extremes_are_found_at_their_first_place() {
 #[test]
 fn softmax_rows_sum_to_one() {
     check(200, |rng| {
-        let rank = 1 + rng.below(3);
+        let rank = 1 + rng.usize(..3);
         let shape = random_shape(rng, rank);
-        let x = Strided::random(rng, &shape, |r| (20.0 * r.signed()) as f32);
+        let x = Strided::random(rng, &shape, |r| (20.0 * signed(r)) as f32);
         let groups = groups(&x, &[rank - 1]);
         let mut out = vec![0f32; x.layout.len()];
         softmax(f32::wrap(&x.data), &x.layout, f32::wrap_mut(&mut out));

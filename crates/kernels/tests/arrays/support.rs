@@ -1,38 +1,8 @@
 //! Random strided arrays, and runs over instruction sets and thread counts.
 
+use crate::random::cases;
 use anymetal_kernels::{Element, Layout, par, simd};
-
-/// A small generator (xorshift*), so that a seed says everything.
-#[derive(Clone)]
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// Below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        ((self.next() >> 32) as usize * n) >> 32
-    }
-
-    /// In 0..1.
-    pub(crate) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// In -1..1.
-    pub(crate) fn signed(&mut self) -> f64 {
-        2.0 * self.unit() - 1.0
-    }
-}
+use fastrand::Rng;
 
 /// Elements with a layout.
 #[derive(Clone, Debug)]
@@ -45,7 +15,7 @@ impl<T: Element> Strided<T> {
     /// An array of `shape` with permuted axes, negative and non-unit steps, gaps and broadcast
     /// axes, each now and then.
     pub(crate) fn random(rng: &mut Rng, shape: &[usize], f: impl FnMut(&mut Rng) -> T) -> Self {
-        let broadcasts = rng.below(3) == 0;
+        let broadcasts = rng.usize(..3) == 0;
         Self::with(rng, shape, broadcasts, f)
     }
 
@@ -61,25 +31,23 @@ impl<T: Element> Strided<T> {
         mut f: impl FnMut(&mut Rng) -> T,
     ) -> Self {
         let mut layout = Layout::contiguous(shape);
-        let plain = rng.below(4) == 0;
+        let plain = rng.usize(..4) == 0;
         let mut order: Vec<usize> = (0..shape.len()).rev().collect();
-        if !plain && rng.below(2) == 0 {
-            for i in (1..order.len()).rev() {
-                order.swap(i, rng.below(i + 1));
-            }
+        if !plain && rng.bool() {
+            rng.shuffle(&mut order);
         }
-        let (mut step, mut offset) = (1, rng.below(3));
+        let (mut step, mut offset) = (1, rng.usize(..3));
         for &axis in &order {
             let n = shape[axis];
-            if !plain && broadcasts && rng.below(2) == 0 {
+            if !plain && broadcasts && rng.bool() {
                 layout.strides[axis] = 0;
                 continue;
             }
-            if !plain && rng.below(4) == 0 {
-                step += rng.below(3);
+            if !plain && rng.usize(..4) == 0 {
+                step += rng.usize(..3);
             }
             layout.strides[axis] = step as isize;
-            if !plain && rng.below(4) == 0 && n > 0 {
+            if !plain && rng.usize(..4) == 0 && n > 0 {
                 layout.strides[axis] = -(step as isize);
                 offset += step * (n - 1);
             }
@@ -124,48 +92,47 @@ pub(crate) fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// Runs a seeded check `n` times, each on a random available level and thread count (with
-/// `ANYMETAL_TEST_FULL` on all of them), and names the seed if it panics.
+/// Runs a check in `n` random cases, each on a random available level and thread count (with
+/// `ANYMETAL_TEST_FULL` on all of them), which are named if it panics.
 pub(crate) fn check(n: u64, f: impl Fn(&mut Rng)) {
-    struct Name(u64, simd::Level, usize);
+    struct Name(simd::Level, usize);
     impl Drop for Name {
         fn drop(&mut self) {
             if std::thread::panicking() {
-                eprintln!("failed with seed {} on {:?} with {} threads", self.0, self.1, self.2);
+                eprintln!("failed on {:?} with {} threads", self.0, self.1);
             }
         }
     }
     let levels = simd::available();
     let full = std::env::var_os("ANYMETAL_TEST_FULL").is_some();
-    for seed in 0..n {
-        let mut rng = Rng::new(seed + 1);
-        let drawn = (levels[rng.below(levels.len())], [1, 2, 5][rng.below(3)]);
+    cases(n, |rng| {
+        let drawn = (*rng.choice(&levels).unwrap(), rng.choice([1, 2, 5]).unwrap());
         let every = levels.iter().flat_map(|&level| [1, 2, 5].map(|threads| (level, threads)));
         for (level, threads) in every.filter(|&place| full || place == drawn) {
-            let _name = Name(seed, level, threads);
+            let _name = Name(level, threads);
             let mut rng = rng.clone();
             simd::with_level(level, || par::with_threads(threads, || f(&mut rng)));
         }
-    }
+    });
 }
 
 /// A shape of up to four axes, sometimes with an empty one, sometimes large.
 pub(crate) fn random_shape(rng: &mut Rng, axes: usize) -> Vec<usize> {
-    let large = rng.below(30) == 0;
+    let large = rng.usize(..30) == 0;
     let mut shape: Vec<usize> = (0..axes)
-        .map(|_| match rng.below(12) {
+        .map(|_| match rng.usize(..12) {
             0 => 1,
-            1 if rng.below(8) == 0 => 0,
-            _ => 1 + rng.below(9),
+            1 if rng.usize(..8) == 0 => 0,
+            _ => 1 + rng.usize(..9),
         })
         .collect();
     if large && axes > 0 {
-        let axis = rng.below(axes);
+        let axis = rng.usize(..axes);
         let rest: usize = shape.iter().map(|&n| n.max(1)).product::<usize>() / shape[axis].max(1);
-        shape[axis] = 200_000 / rest.max(1) + rng.below(17);
-    } else if axes > 0 && rng.below(3) == 0 {
-        let axis = rng.below(axes);
-        shape[axis] = 10 + rng.below(120);
+        shape[axis] = 200_000 / rest.max(1) + rng.usize(..17);
+    } else if axes > 0 && rng.usize(..3) == 0 {
+        let axis = rng.usize(..axes);
+        shape[axis] = 10 + rng.usize(..120);
     }
     shape
 }

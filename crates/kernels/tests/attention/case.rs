@@ -1,32 +1,15 @@
 //! Random attentions, and what they give in `f64`.
 
+use crate::random::{cases, signed};
 use anymetal_kernels::attention::{EmptyRows, Mask, Options};
 use anymetal_kernels::simd::Level;
 use anymetal_kernels::{Bool, Element, Layout, View, bf16, f16};
+use fastrand::Rng;
 use smallvec::smallvec;
 
-/// Splitmix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-    /// One of `choices`.
-    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-    /// Uniform in -1.7 .. 1.7: variance 1.
-    pub(crate) fn number(&mut self) -> f64 {
-        ((self.next() >> 11) as f64 / (1u64 << 53) as f64 - 0.5) * 3.46
-    }
+/// Uniform with a variance of 1.
+pub(crate) fn number(rng: &mut Rng) -> f64 {
+    3f64.sqrt() * signed(rng)
 }
 
 pub(crate) trait Number: Element {
@@ -112,10 +95,10 @@ pub(crate) fn at(layout: &Layout, index: [usize; 4]) -> usize {
 }
 
 /// Head-major, token-major or with gaps between rows.
-pub(crate) fn layout(random: &mut Random, [b, h, t, d]: [usize; 4]) -> (Layout, usize) {
+pub(crate) fn layout(rng: &mut Rng, [b, h, t, d]: [usize; 4]) -> (Layout, usize) {
     let (hi, ti, di) = (h as isize, t as isize, d as isize);
-    let offset = random.below(3);
-    let (strides, len) = match random.below(3) {
+    let offset = rng.usize(..3);
+    let (strides, len) = match rng.usize(..3) {
         0 => ([hi * ti * di, ti * di, di, 1], b * h * t * d),
         1 => ([ti * hi * di, di, hi * di, 1], b * h * t * d),
         _ => ([hi * ti * (di + 3), ti * (di + 3), di + 3, 1], b * h * t * (d + 3)),
@@ -124,9 +107,9 @@ pub(crate) fn layout(random: &mut Random, [b, h, t, d]: [usize; 4]) -> (Layout, 
 }
 
 /// A mask array of the full shape, each axis broadcast or not.
-pub(crate) fn mask_layout(random: &mut Random, shape: &Shape) -> (Layout, usize) {
+pub(crate) fn mask_layout(rng: &mut Rng, shape: &Shape) -> (Layout, usize) {
     let full = [shape.batch, shape.query_heads, shape.queries, shape.keys];
-    let kind = random.below(6);
+    let kind = rng.usize(..6);
     let kept = match kind {
         0 => [true; 4],
         1 => [false, false, true, true],
@@ -138,7 +121,7 @@ pub(crate) fn mask_layout(random: &mut Random, shape: &Shape) -> (Layout, usize)
     let mut strides = [0isize; 4];
     let mut step = 1;
     // Keys are not always neighbours.
-    let order = if random.below(4) == 0 { [2, 3, 1, 0] } else { [3, 2, 1, 0] };
+    let order = if rng.usize(..4) == 0 { [2, 3, 1, 0] } else { [3, 2, 1, 0] };
     for axis in order {
         if kept[axis] {
             strides[axis] = step;
@@ -148,41 +131,43 @@ pub(crate) fn mask_layout(random: &mut Random, shape: &Shape) -> (Layout, usize)
     (Layout { shape: full.into(), strides: strides.into(), offset: 0 }, step as usize)
 }
 
-pub(crate) fn case(random: &mut Random, shape: Shape) -> Case {
+pub(crate) fn case(rng: &mut Rng, shape: Shape) -> Case {
     let Shape { batch, query_heads, key_heads, queries, keys, depth, columns } = shape;
-    let (q_layout, q_len) = layout(random, [batch, query_heads, queries, depth]);
-    let (k_layout, k_len) = layout(random, [batch, key_heads, keys, depth]);
-    let (v_layout, v_len) = layout(random, [batch, key_heads, keys, columns]);
-    let (out_layout, _) = layout(random, [batch, query_heads, queries, columns]);
-    let mut array = |n: usize| -> Vec<f64> { (0..n).map(|_| random.number()).collect() };
+    let (q_layout, q_len) = layout(rng, [batch, query_heads, queries, depth]);
+    let (k_layout, k_len) = layout(rng, [batch, key_heads, keys, depth]);
+    let (v_layout, v_len) = layout(rng, [batch, key_heads, keys, columns]);
+    let (out_layout, _) = layout(rng, [batch, query_heads, queries, columns]);
+    let mut array = |n: usize| -> Vec<f64> { (0..n).map(|_| number(rng)).collect() };
     let (q, k, v) = (array(q_len), array(k_len), array(v_len));
-    let mask = match random.below(6) {
+    let mask = match rng.usize(..6) {
         0 | 1 => Masking::None,
         2 | 3 => Masking::Causal,
         4 => {
-            let (layout, len) = mask_layout(random, &shape);
-            let rare = random.of(&[2, 4, 50, 1_000_000]);
+            let (layout, len) = mask_layout(rng, &shape);
+            let rare = rng.choice([2, 4, 50, 1_000_000]).unwrap();
             // Any byte but 0 is true.
             let mask = (0..len)
-                .map(|_| Bool(if random.below(rare) == 0 { 0 } else { random.of(&[1, 1, 255]) }))
+                .map(|_| {
+                    Bool(if rng.usize(..rare) == 0 { 0 } else { rng.choice([1, 1, 255]).unwrap() })
+                })
                 .collect();
             Masking::Bool(mask, layout)
         }
         _ => {
-            let (layout, len) = mask_layout(random, &shape);
+            let (layout, len) = mask_layout(rng, &shape);
             let numbers = (0..len)
-                .map(|_| match random.below(8) {
+                .map(|_| match rng.usize(..8) {
                     0 => f64::NEG_INFINITY,
                     1 => -60.0,
-                    _ => random.number(),
+                    _ => number(rng),
                 })
                 .collect();
-            Masking::Additive(numbers, layout, random.below(2) == 0)
+            Masking::Additive(numbers, layout, rng.bool())
         }
     };
     // Keys outside the window are skipped, and do not even take part in the mean of a row whose
     // other keys are hidden by an array.
-    let window = matches!(mask, Masking::None | Masking::Causal) && random.below(4) == 0;
+    let window = matches!(mask, Masking::None | Masking::Causal) && rng.usize(..4) == 0;
     Case {
         shape,
         layouts: [q_layout, k_layout, v_layout, out_layout],
@@ -191,10 +176,10 @@ pub(crate) fn case(random: &mut Random, shape: Shape) -> Case {
         v,
         scale: 1.0 / (depth.max(1) as f64).sqrt(),
         mask,
-        window: window.then(|| 1 + random.below(keys.max(1))),
-        sinks: (random.below(4) == 0)
-            .then(|| (0..query_heads).map(|_| random.number() as f32).collect()),
-        empty_rows: random.of(&[EmptyRows::Mean, EmptyRows::Mean, EmptyRows::Zero]),
+        window: window.then(|| 1 + rng.usize(..keys.max(1))),
+        sinks: (rng.usize(..4) == 0)
+            .then(|| (0..query_heads).map(|_| number(rng) as f32).collect()),
+        empty_rows: rng.choice([EmptyRows::Mean, EmptyRows::Mean, EmptyRows::Zero]).unwrap(),
     }
 }
 
@@ -375,40 +360,57 @@ pub(crate) fn about<E: Number>(case: &Case, level: Level, threads: usize) -> Str
     )
 }
 
-pub(crate) fn random_shape(random: &mut Random) -> Shape {
-    let key_heads = random.of(&[1, 1, 2, 3]);
-    let depth = random.of(&[64, 32, 128, 1, 7, 33, 16, 40]);
+fn random_shape(rng: &mut Rng) -> Shape {
+    let key_heads = rng.choice([1, 1, 2, 3]).unwrap();
+    let depth = rng.choice([64, 32, 128, 1, 7, 33, 16, 40]).unwrap();
     Shape {
-        batch: random.of(&[1, 1, 2]),
-        query_heads: key_heads * random.of(&[1, 1, 2, 3, 4]),
+        batch: rng.choice([1, 1, 2]).unwrap(),
+        query_heads: key_heads * rng.choice([1, 1, 2, 3, 4]).unwrap(),
         key_heads,
-        queries: random.of(&[1, 2, 5, 16, 17, 40, 70]),
-        keys: random.of(&[1, 2, 9, 31, 64, 65, 130, 300]),
+        queries: rng.choice([1, 2, 5, 16, 17, 40, 70]).unwrap(),
+        keys: rng.choice([1, 2, 9, 31, 64, 65, 130, 300]).unwrap(),
         depth,
-        columns: if random.below(3) == 0 { random.of(&[64, 5, 24, 1]) } else { depth },
+        columns: if rng.usize(..3) == 0 { rng.choice([64, 5, 24, 1]).unwrap() } else { depth },
     }
+}
+
+/// Runs a check with `n` random cases, each on a random number of threads (with
+/// `ANYMETAL_TEST_FULL` on several).
+pub(crate) fn random_attentions(n: u64, check: impl Fn(&mut Rng, &Case, &[usize])) {
+    let full = std::env::var_os("ANYMETAL_TEST_FULL").is_some();
+    cases(n, |rng| {
+        let shape = random_shape(rng);
+        let case = case(rng, shape);
+        let drawn = [rng.choice([1, 2, 5]).unwrap()];
+        check(rng, &case, if full { &[1, 2, 5] } else { &drawn });
+    });
 }
 
 pub(crate) const SMALL: Shape =
     Shape { batch: 1, query_heads: 4, key_heads: 2, queries: 20, keys: 70, depth: 32, columns: 32 };
 
-/// A case with plain layouts and no mask.
-pub(crate) fn plain(shape: Shape) -> Case {
-    let mut random = Random(7);
+/// Row-major layouts of q, k, v and the output.
+pub(crate) fn contiguous(shape: Shape) -> [Layout; 4] {
     let Shape { batch, query_heads, key_heads, queries, keys, depth, columns } = shape;
-    let mut array = |n: usize| -> Vec<f64> { (0..n).map(|_| random.number()).collect() };
-    let shapes = [
+    [
         [batch, query_heads, queries, depth],
         [batch, key_heads, keys, depth],
         [batch, key_heads, keys, columns],
         [batch, query_heads, queries, columns],
-    ];
+    ]
+    .map(|shape| Layout::contiguous(&shape))
+}
+
+/// A case with plain layouts and no mask.
+pub(crate) fn plain(rng: &mut Rng, shape: Shape) -> Case {
+    let layouts = contiguous(shape);
+    let mut array = |n: usize| -> Vec<f64> { (0..layouts[n].len()).map(|_| number(rng)).collect() };
     Case {
         shape,
-        q: array(shapes[0].iter().product()),
-        k: array(shapes[1].iter().product()),
-        v: array(shapes[2].iter().product()),
-        layouts: shapes.map(|shape| Layout::contiguous(&shape)),
+        q: array(0),
+        k: array(1),
+        v: array(2),
+        layouts,
         scale: 0.2,
         mask: Masking::None,
         window: None,

@@ -1,6 +1,7 @@
 //! The output and its softmax statistics against the oracle.
 
 use super::case::*;
+use crate::random::{cases, fresh};
 use anymetal_kernels::attention::{EmptyRows, attention};
 use anymetal_kernels::simd::{Level, available, with_level};
 use anymetal_kernels::{Bool, Element, Layout, bf16, f16, par};
@@ -81,46 +82,32 @@ fn check_everywhere(case: &Case, threads: &[usize]) {
 
 #[test]
 fn random_cases() {
-    for seed in 0..250 {
-        let mut random = Random(seed);
-        let shape = random_shape(&mut random);
-        let case = case(&mut random, shape);
-        let drawn = [random.of(&[1, 2, 5])];
-        let full = std::env::var_os("ANYMETAL_TEST_FULL").is_some();
-        let threads: &[usize] = if full { &[1, 2, 5] } else { &drawn };
-        let result = std::panic::catch_unwind(|| check_everywhere(&case, threads));
-        assert!(result.is_ok(), "seed {seed}");
-    }
+    random_attentions(250, |_, case, threads| check_everywhere(case, threads));
 }
 
 #[test]
 fn decoding() {
-    for seed in 1000..1080 {
-        let mut random = Random(seed);
-        let key_heads = random.of(&[1, 2]);
+    cases(80, |rng| {
+        let key_heads = rng.choice([1, 2]).unwrap();
         let shape = Shape {
             batch: 1,
-            query_heads: key_heads * random.of(&[1, 2, 3, 4, 5, 8]),
+            query_heads: key_heads * rng.choice([1, 2, 3, 4, 5, 8]).unwrap(),
             key_heads,
             queries: 1,
-            keys: random.of(&[1, 3, 127, 300, 1025]),
-            depth: random.of(&[32, 64, 128, 80]),
-            columns: random.of(&[64, 128, 96]),
+            keys: rng.choice([1, 3, 127, 300, 1025]).unwrap(),
+            depth: rng.choice([32, 64, 128, 80]).unwrap(),
+            columns: rng.choice([64, 128, 96]).unwrap(),
         };
-        let case = case(&mut random, shape);
-        let threads = [random.of(&[1, 2, 5])];
-        let result = std::panic::catch_unwind(|| check_everywhere(&case, &threads));
-        assert!(result.is_ok(), "seed {seed}");
-    }
+        let case = case(rng, shape);
+        check_everywhere(&case, &[rng.choice([1, 2, 5]).unwrap()]);
+    });
 }
 
 #[test]
 fn large_heads() {
-    for (seed, (depth, columns)) in
-        [(512, 512), (256, 96), (192, 128), (100, 300), (576, 512)].into_iter().enumerate()
-    {
+    let mut rng = fresh();
+    for (depth, columns) in [(512, 512), (256, 96), (192, 128), (100, 300), (576, 512)] {
         for queries in [1, 53] {
-            let mut random = Random(2000 + seed as u64);
             let shape = Shape {
                 batch: 1,
                 query_heads: 4,
@@ -130,22 +117,25 @@ fn large_heads() {
                 depth,
                 columns,
             };
-            check_everywhere(&case(&mut random, shape), &[1, 2]);
+            check_everywhere(&case(&mut rng, shape), &[1, 2]);
         }
     }
 }
 
 #[test]
 fn empty_arrays() {
-    for (seed, shape) in EMPTY.iter().cycle().take(60).enumerate() {
-        check_everywhere(&case(&mut Random(seed as u64), *shape), &[1, 2]);
-    }
+    cases(10, |rng| {
+        for shape in EMPTY {
+            check_everywhere(&case(rng, shape), &[1, 2]);
+        }
+    });
 }
 
 /// The same with few rows, for the kernels of decoding.
 fn both(change: impl Fn(&mut Case)) {
+    let mut rng = fresh();
     for shape in [SMALL, Shape { queries: 1, ..SMALL }] {
-        let mut case = plain(shape);
+        let mut case = plain(&mut rng, shape);
         change(&mut case);
         check_everywhere(&case, &[1, 2]);
     }
@@ -153,6 +143,7 @@ fn both(change: impl Fn(&mut Case)) {
 
 #[test]
 fn hidden_rows_are_means_and_with_sinks_zero() {
+    let mut rng = fresh();
     let hide = |case: &mut Case| {
         let layout = Layout { strides: [0; 4].into(), ..mask_of(case) };
         case.mask = Masking::Bool(vec![Bool(0)], layout);
@@ -172,7 +163,7 @@ fn hidden_rows_are_means_and_with_sinks_zero() {
     });
     // More queries than keys: the first see nothing.
     for keys in [3, 12] {
-        let mut case = plain(Shape { queries: 130, keys, ..SMALL });
+        let mut case = plain(&mut rng, Shape { queries: 130, keys, ..SMALL });
         case.mask = Masking::Causal;
         check_everywhere(&case, &[1, 2]);
     }
@@ -180,6 +171,7 @@ fn hidden_rows_are_means_and_with_sinks_zero() {
 
 #[test]
 fn additive_infinities() {
+    let mut rng = fresh();
     for empty_rows in [EmptyRows::Mean, EmptyRows::Zero] {
         both(|case| {
             let layout = Layout { strides: [0; 4].into(), ..mask_of(case) };
@@ -190,7 +182,7 @@ fn additive_infinities() {
     // The finite minimum and other large numbers leave the mean.
     for number in [f32::MIN as f64, -1e30] {
         for level in available() {
-            let mut case = plain(SMALL);
+            let mut case = plain(&mut rng, SMALL);
             let layout = Layout { strides: [0; 4].into(), ..mask_of(&case) };
             case.mask = Masking::Additive(vec![number], layout, false);
             let (out, _) = with_level(level, || run::<f32>(&case));
@@ -237,9 +229,9 @@ fn nan_reaches_the_rows_that_see_it() {
 
 #[test]
 fn results_do_not_depend_on_timing() {
-    let mut random = Random(3);
+    let mut rng = fresh();
     let shape = Shape { queries: 150, keys: 700, ..SMALL };
-    let case = case(&mut random, shape);
+    let case = case(&mut rng, shape);
     for level in available() {
         let once = || with_level(level, || par::with_threads(3, || run::<f32>(&case)));
         let first = once();

@@ -2,9 +2,11 @@
 //! differences.
 
 use super::case::*;
+use crate::random::{cases, fresh};
 use anymetal_kernels::attention::{EmptyRows, Gradients, attention, attention_grad};
 use anymetal_kernels::simd::{Level, available, with_level};
 use anymetal_kernels::{Bool, Element, Layout, View, bf16, f16, par};
+use fastrand::Rng;
 
 /// Gradients of q, k, v (row-major) and sinks, and how far rounding may move each element, in
 /// units of a rounding in `f32` and of one of the output in `E`.
@@ -16,9 +18,9 @@ struct Expected {
 }
 
 /// A cotangent, row-major.
-fn cotangent(random: &mut Random, shape: Shape) -> Vec<f64> {
+fn cotangent(rng: &mut Rng, shape: Shape) -> Vec<f64> {
     let Shape { batch, query_heads, queries, columns, .. } = shape;
-    (0..batch * query_heads * queries * columns).map(|_| random.number()).collect()
+    (0..batch * query_heads * queries * columns).map(|_| number(rng)).collect()
 }
 
 fn expected<E: Number>(case: &Case, g: &[f64]) -> Expected {
@@ -179,10 +181,9 @@ fn check_levels<E: Number>(case: &Case, g: &[f64], wanted: [bool; 4], threads: &
     }
 }
 
-fn check_everywhere(case: &Case, seed: u64, threads: &[usize]) {
-    let mut random = Random(seed);
-    let g = cotangent(&mut random, case.shape);
-    let mut wanted = [0; 4].map(|_| random.below(5) > 0);
+fn check_everywhere(rng: &mut Rng, case: &Case, threads: &[usize]) {
+    let g = cotangent(rng, case.shape);
+    let mut wanted = [0; 4].map(|_| rng.usize(..5) > 0);
     wanted[3] &= case.sinks.is_some();
     check_levels::<f32>(case, &g, wanted, threads);
     check_levels::<f16>(case, &g, wanted, threads);
@@ -192,31 +193,30 @@ fn check_everywhere(case: &Case, seed: u64, threads: &[usize]) {
 /// The oracle's formula, in `f64` throughout.
 #[test]
 fn the_formula_is_the_difference_quotient() {
-    for seed in 0..40 {
-        let mut random = Random(seed);
-        let key_heads = random.of(&[1, 2]);
+    cases(40, |rng| {
+        let key_heads = rng.choice([1, 2]).unwrap();
         let shape = Shape {
-            batch: random.of(&[1, 2]),
-            query_heads: key_heads * random.of(&[1, 2]),
+            batch: rng.choice([1, 2]).unwrap(),
+            query_heads: key_heads * rng.choice([1, 2]).unwrap(),
             key_heads,
-            queries: random.of(&[1, 3, 6]),
-            keys: random.of(&[1, 4, 7]),
-            depth: random.of(&[1, 3]),
-            columns: random.of(&[1, 2]),
+            queries: rng.choice([1, 3, 6]).unwrap(),
+            keys: rng.choice([1, 4, 7]).unwrap(),
+            depth: rng.choice([1, 3]).unwrap(),
+            columns: rng.choice([1, 2]).unwrap(),
         };
-        let mut case = case(&mut random, shape);
-        case.layouts = plain(shape).layouts;
+        let mut case = case(rng, shape);
+        case.layouts = contiguous(shape);
         let offset = case.layouts.each_ref().map(Layout::len);
         for (x, n) in [&mut case.q, &mut case.k, &mut case.v].into_iter().zip(offset) {
             x.truncate(n);
         }
-        let g = cotangent(&mut random, shape);
+        let g = cotangent(rng, shape);
         let found = expected::<f64>(&case, &g);
         let value = |case: &Case| -> f64 {
             oracle::<f64>(case).out.iter().zip(&g).map(|(x, g)| x * g).sum()
         };
         if value(&case).is_nan() {
-            continue;
+            return;
         }
         let step = 1e-5;
         for which in 0..3 {
@@ -229,7 +229,7 @@ fn the_formula_is_the_difference_quotient() {
                 let quotient = (moved(step) - moved(-step)) / (2.0 * step);
                 let x = found.gradients[which][n];
                 // The third derivative times the step's square, and the rounding over the step.
-                assert!((x - quotient).abs() < 1e-7, "seed {seed}: {x} for {quotient}");
+                assert!((x - quotient).abs() < 1e-7, "{x} for {quotient}");
             }
         }
         for h in 0..case.sinks.as_ref().map_or(0, Vec::len) {
@@ -241,29 +241,20 @@ fn the_formula_is_the_difference_quotient() {
             };
             let ((a, x), (b, y)) = (moved(1.0 / 1024.0), moved(-1.0 / 1024.0));
             let (quotient, x) = ((a - b) / (x - y), found.gradients[3][h]);
-            assert!((x - quotient).abs() < 1e-5, "seed {seed}: sink {x} for {quotient}");
+            assert!((x - quotient).abs() < 1e-5, "sink {x} for {quotient}");
         }
-    }
+    });
 }
 
 #[test]
 fn random_cases() {
-    for seed in 0..150 {
-        let mut random = Random(seed);
-        let shape = random_shape(&mut random);
-        let case = case(&mut random, shape);
-        let drawn = [random.of(&[1, 2, 5])];
-        let full = std::env::var_os("ANYMETAL_TEST_FULL").is_some();
-        let threads: &[usize] = if full { &[1, 2, 5] } else { &drawn };
-        let result = std::panic::catch_unwind(|| check_everywhere(&case, seed, threads));
-        assert!(result.is_ok(), "seed {seed}");
-    }
+    random_attentions(150, check_everywhere);
 }
 
 #[test]
 fn large_heads() {
-    for (seed, (depth, columns)) in [(256, 96), (100, 300)].into_iter().enumerate() {
-        let mut random = Random(2000 + seed as u64);
+    let mut rng = fresh();
+    for (depth, columns) in [(256, 96), (100, 300)] {
         let shape = Shape {
             batch: 1,
             query_heads: 4,
@@ -273,45 +264,51 @@ fn large_heads() {
             depth,
             columns,
         };
-        check_everywhere(&case(&mut random, shape), seed as u64, &[1, 2]);
+        let case = case(&mut rng, shape);
+        check_everywhere(&mut rng, &case, &[1, 2]);
     }
 }
 
 #[test]
 fn empty_arrays() {
-    for (seed, shape) in EMPTY.iter().cycle().take(60).enumerate() {
-        check_everywhere(&case(&mut Random(seed as u64), *shape), seed as u64, &[1, 2]);
-    }
+    cases(10, |rng| {
+        for shape in EMPTY {
+            let case = case(rng, shape);
+            check_everywhere(rng, &case, &[1, 2]);
+        }
+    });
 }
 
 #[test]
 fn hidden_rows() {
+    let mut rng = fresh();
     for empty_rows in [EmptyRows::Mean, EmptyRows::Zero] {
-        let mut case = plain(SMALL);
+        let mut case = plain(&mut rng, SMALL);
         case.empty_rows = empty_rows;
         let layout = Layout { strides: [0; 4].into(), ..mask_of(&case) };
         case.mask = Masking::Bool(vec![Bool(0)], layout.clone());
-        check_everywhere(&case, 1, &[1, 2]);
+        check_everywhere(&mut rng, &case, &[1, 2]);
         case.sinks = Some(vec![0.5; case.shape.query_heads]);
-        check_everywhere(&case, 2, &[1, 2]);
+        check_everywhere(&mut rng, &case, &[1, 2]);
         case.sinks = None;
         case.mask = Masking::Additive(vec![f64::NEG_INFINITY], layout, false);
-        check_everywhere(&case, 3, &[1, 2]);
+        check_everywhere(&mut rng, &case, &[1, 2]);
         // More queries than keys: the first see nothing.
-        let mut case = plain(Shape { queries: 130, keys: 12, ..SMALL });
+        let mut case = plain(&mut rng, Shape { queries: 130, keys: 12, ..SMALL });
         case.mask = Masking::Causal;
-        check_everywhere(&case, 4, &[1, 2]);
+        check_everywhere(&mut rng, &case, &[1, 2]);
     }
 }
 
 /// Padding hidden by a large number leaves its rows the mean: all scores are equal then.
 #[test]
 fn large_additive_masks() {
+    let mut rng = fresh();
     for number in [-1e9, -1e30] {
-        let mut case = plain(SMALL);
+        let mut case = plain(&mut rng, SMALL);
         let layout = Layout { strides: [0; 4].into(), ..mask_of(&case) };
         case.mask = Masking::Additive(vec![number], layout, false);
-        let g = cotangent(&mut Random(9), case.shape);
+        let g = cotangent(&mut rng, case.shape);
         for level in available() {
             let [_, _, dv, _] =
                 with_level(level, || run::<f32>(&case, &g, [true, true, true, false]));
@@ -326,10 +323,10 @@ fn large_additive_masks() {
 
 #[test]
 fn results_do_not_depend_on_timing() {
-    let mut random = Random(3);
+    let mut rng = fresh();
     let shape = Shape { queries: 150, keys: 300, ..SMALL };
-    let case = case(&mut random, shape);
-    let g = cotangent(&mut random, shape);
+    let case = case(&mut rng, shape);
+    let g = cotangent(&mut rng, shape);
     for level in available() {
         let once = || {
             let run = || run::<f32>(&case, &g, [true, true, true, false]);

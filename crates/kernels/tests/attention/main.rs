@@ -4,3 +4,5 @@
 mod case;
 mod forward;
 mod gradient;
+#[path = "../support/random.rs"]
+mod random;

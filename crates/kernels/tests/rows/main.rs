@@ -3,4 +3,6 @@
 
 mod norm;
 mod oracle;
+#[path = "../support/random.rs"]
+mod random;
 mod rope;

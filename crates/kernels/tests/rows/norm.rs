@@ -5,7 +5,8 @@ use anymetal_kernels::norm::{
 };
 use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, View, f16};
 
-use crate::oracle::{Array, Random, everywhere, layouts, round};
+use crate::oracle::{Array, everywhere, layouts, round};
+use crate::random::{fresh, signed};
 
 const SIZES: [usize; 8] = [1, 3, 15, 17, 64, 129, 1000, 4097];
 
@@ -88,7 +89,7 @@ fn normalise(kind: Kind, x: &[f64], eps: f32) -> (Vec<f64>, f64) {
 #[test]
 fn all_dtypes_and_sizes_follow_the_stages() {
     use Dtype::*;
-    let (seed, mut random) = Random::fresh();
+    let mut rng = fresh();
     // Input, weight and bias, output.
     let dtypes = [
         (F32, F32, F32),
@@ -107,12 +108,11 @@ fn all_dtypes_and_sizes_follow_the_stages() {
     for len in SIZES {
         let layout = Layout::contiguous(&[3, len]);
         for (x, w, dtype) in dtypes {
-            let x = Array::random(&mut random, x, 3 * len);
-            let weight = Array::random(&mut random, w, len);
-            let bias = Array::random(&mut random, w, len);
+            let x = Array::random(&mut rng, x, 3 * len);
+            let weight = Array::random(&mut rng, w, len);
+            let bias = Array::random(&mut rng, w, len);
             let (x, layout) = (&x, &layout);
             everywhere(|place| {
-                let place = format!("{place}, seed {seed}");
                 for (kind, weight, bias) in [
                     (Kind::Rms, None, None),
                     (Kind::Rms, Some(&weight), None),
@@ -130,18 +130,18 @@ fn all_dtypes_and_sizes_follow_the_stages() {
 
 #[test]
 fn a_first_element_far_from_the_others_costs_no_accuracy() {
-    let (seed, mut random) = Random::fresh();
+    let mut rng = fresh();
     for len in [40, 300, 20_000] {
         for far in [1e3, 1e6] {
             // The first sixteen are far from the mean: a thousand times the others' spread.
             let values: Vec<f64> =
-                (0..len).map(|i| random.signed() + if i < 16 { 0.0 } else { far }).collect();
+                (0..len).map(|i| signed(&mut rng) + if i < 16 { 0.0 } else { far }).collect();
             let x = &Array::of(Dtype::F32, values);
             let layout = &Layout::contiguous(&[1, len]);
             let (kind, dtype) = (Kind::Layer, Dtype::F32);
             everywhere(|place| {
                 let case = Case { kind, x, layout, weight: None, bias: None, eps: 1e-5, dtype };
-                case.check(&format!("{place}, seed {seed}"));
+                case.check(place);
             });
         }
     }
@@ -149,15 +149,15 @@ fn a_first_element_far_from_the_others_costs_no_accuracy() {
 
 #[test]
 fn any_layout_will_do() {
-    let (seed, mut random) = Random::fresh();
+    let mut rng = fresh();
     for shape in [&[5, 40][..], &[2, 3, 33], &[3, 1, 2, 16]] {
         for (layout, size) in layouts(shape) {
             for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::F64] {
-                let x = Array::random(&mut random, dtype, size);
-                let weight = Array::random(&mut random, dtype, shape[shape.len() - 1]);
+                let x = Array::random(&mut rng, dtype, size);
+                let weight = Array::random(&mut rng, dtype, shape[shape.len() - 1]);
                 let (x, layout, weight) = (&x, &layout, Some(&weight));
                 everywhere(|place| {
-                    let place = format!("{place}, {layout:?}, seed {seed}");
+                    let place = format!("{place}, {layout:?}");
                     for kind in [Kind::Rms, Kind::Layer] {
                         Case { kind, x, layout, weight, bias: None, eps: 1e-6, dtype }
                             .check(&place);
@@ -170,9 +170,9 @@ fn any_layout_will_do() {
 
 #[test]
 fn strided_weights_are_followed() {
-    let (seed, mut random) = Random::fresh();
-    let x = Array::random(&mut random, Dtype::F32, 2 * 20);
-    let weight = Array::random(&mut random, Dtype::F32, 40);
+    let mut rng = fresh();
+    let x = Array::random(&mut rng, Dtype::F32, 2 * 20);
+    let weight = Array::random(&mut rng, Dtype::F32, 40);
     let backwards =
         Layout { shape: [20].as_slice().into(), strides: [-2].as_slice().into(), offset: 39 };
     let dense = Layout::contiguous(&[2, 20]);
@@ -194,18 +194,18 @@ fn strided_weights_are_followed() {
         eps: 0.0,
         dtype: Dtype::F32,
     };
-    assert_eq!(got.values(), want.run(), "seed {seed}");
+    assert_eq!(got.values(), want.run());
 }
 
 #[test]
 fn large_outputs_that_bypass_the_caches_are_the_same() {
-    let (seed, mut random) = Random::fresh();
+    let mut rng = fresh();
     for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
         // Odd rows are not aligned, so both kinds of stores take part.
         for len in [2048, 1001] {
             let rows = STREAM_BYTES / (2 * len * dtype.size()) + 2;
-            let x = Array::random(&mut random, dtype, rows * len);
-            let weight = Array::random(&mut random, dtype, len);
+            let x = Array::random(&mut rng, dtype, rows * len);
+            let weight = Array::random(&mut rng, dtype, len);
             for kind in [Kind::Rms, Kind::Layer] {
                 let run = |rows: usize| {
                     let layout = &Layout::contiguous(&[rows, len]);
@@ -213,7 +213,7 @@ fn large_outputs_that_bypass_the_caches_are_the_same() {
                     Case { kind, x, layout, weight, bias: None, eps, dtype }.run()
                 };
                 let (all, few) = (run(rows), run(rows / 2));
-                assert!(all[..few.len()] == few, "{dtype}, {len}, seed {seed}");
+                assert!(all[..few.len()] == few, "{dtype}, {len}");
             }
         }
     }
@@ -287,7 +287,7 @@ fn nothing_in_nothing_out() {
 #[test]
 fn gradients_follow_the_formulas() {
     use Dtype::*;
-    let (seed, mut random) = Random::fresh();
+    let mut rng = fresh();
     for (x_dtype, w_dtype, g_dtype) in [
         (F32, F32, F32),
         (F16, F16, F16),
@@ -298,11 +298,11 @@ fn gradients_follow_the_formulas() {
     ] {
         for (rows, len) in [(1, 1), (3, 17), (5, 64), (700, 33), (20, 1000)] {
             let options = layouts(&[rows, len]);
-            let (layout, size) = options[random.below(options.len())].clone();
-            let x = Array::random(&mut random, x_dtype, size);
-            let (g_layout, size) = options[random.below(options.len())].clone();
-            let g = Array::random(&mut random, g_dtype, size);
-            let weight = Array::random(&mut random, w_dtype, len);
+            let (layout, size) = options[rng.usize(..options.len())].clone();
+            let x = Array::random(&mut rng, x_dtype, size);
+            let (g_layout, size) = options[rng.usize(..options.len())].clone();
+            let g = Array::random(&mut rng, g_dtype, size);
+            let weight = Array::random(&mut rng, w_dtype, len);
             let vector = Layout::contiguous(&[len]);
             for kind in [Kind::Rms, Kind::Layer] {
                 for weighted in [true, false] {
@@ -325,11 +325,11 @@ fn gradients_follow_the_formulas() {
                             Kind::Layer => {
                                 out.bias = Some(db.slice_mut());
                                 layer_norm_grad(x, weight, g, 1e-3, out);
-                                near(&db, &want.2, rows, place, seed);
+                                near(&db, &want.2, rows, place);
                             }
                         }
-                        near(&dx, &want.0, 1, place, seed);
-                        near(&dw, &want.1, rows, place, seed);
+                        near(&dx, &want.0, 1, place);
+                        near(&dw, &want.1, rows, place);
                     });
                 }
             }
@@ -362,7 +362,7 @@ fn gradients(
 }
 
 /// `f32` sums of `terms` products of size 1 or so, rounded to the dtype.
-fn near(got: &Array, want: &[f64], terms: usize, place: &str, seed: u64) {
+fn near(got: &Array, want: &[f64], terms: usize, place: &str) {
     let unit = match got.dtype {
         Dtype::F16 => 1.0 / 1024.0,
         Dtype::Bf16 => 1.0 / 128.0,
@@ -373,19 +373,16 @@ fn near(got: &Array, want: &[f64], terms: usize, place: &str, seed: u64) {
     for (i, (got_i, want)) in got.values().into_iter().zip(want).enumerate() {
         let slack = unit * want.abs() + 4e-6 * scale * (terms as f64).sqrt();
         let dtype = got.dtype;
-        assert!(
-            (got_i - want).abs() <= slack,
-            "{dtype} {i} at {place}, seed {seed}: {got_i}, not {want}"
-        );
+        assert!((got_i - want).abs() <= slack, "{dtype} {i} at {place}: {got_i}, not {want}");
     }
 }
 
 #[test]
 fn gradients_can_be_asked_for_one_by_one() {
-    let (_, mut random) = Random::fresh();
+    let mut rng = fresh();
     let layout = Layout::contiguous(&[300, 50]);
-    let x = Array::random(&mut random, Dtype::F32, 300 * 50);
-    let g = Array::random(&mut random, Dtype::F32, 300 * 50);
+    let x = Array::random(&mut rng, Dtype::F32, 300 * 50);
+    let g = Array::random(&mut rng, Dtype::F32, 300 * 50);
     let (x, g) = (View::new(x.slice(), &layout), View::new(g.slice(), &layout));
     everywhere(|place| {
         let (mut dx, mut dw, mut db) = (vec![0f32; 15000], [0f32; 50], [0f32; 50]);

@@ -1,37 +1,10 @@
 //! What tests of row kernels compare with: random arrays of any dtype, read as `f64`, and the
 //! rounding of `f64` to a dtype.
 
+use crate::random::signed;
 use anymetal_kernels::simd::Level;
 use anymetal_kernels::{Dtype, Layout, Slice, SliceMut, bf16, f16, par, simd};
-
-/// A small generator (xorshift); tests print its seed.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// A new seed each time.
-    pub(crate) fn fresh() -> (u64, Random) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let seed = now.map_or(1, |t| t.as_nanos() as u64) | 1;
-        (seed, Random(seed))
-    }
-
-    pub(crate) fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// Uniform in [0, n).
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.bits() >> 33) as usize % n
-    }
-
-    /// Uniform in [-1, 1).
-    pub(crate) fn signed(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-}
+use fastrand::Rng;
 
 /// An owned array of any dtype.
 pub(crate) struct Array {
@@ -60,9 +33,9 @@ impl Array {
         array
     }
 
-    pub(crate) fn random(random: &mut Random, dtype: Dtype, len: usize) -> Array {
+    pub(crate) fn random(rng: &mut Rng, dtype: Dtype, len: usize) -> Array {
         let size = if dtype.is_float() { 2.0 } else { 50.0 };
-        Array::of(dtype, (0..len).map(|_| random.signed() * size))
+        Array::of(dtype, (0..len).map(|_| signed(rng) * size))
     }
 
     pub(crate) fn slice(&self) -> Slice<'_> {

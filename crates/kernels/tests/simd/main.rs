@@ -10,4 +10,6 @@ mod bytes;
 mod lanes;
 
 mod operations;
+#[path = "../support/random.rs"]
+mod random;
 mod transposed;

@@ -4,6 +4,7 @@ use anymetal_kernels::simd;
 
 use crate::data::{bf16, f16};
 use crate::lanes::{LANES, LaneElement, LaneKernel, Lanes, sin_cos, with_lanes};
+use crate::random::fresh;
 
 /// Applies `f` to a closure's choice of lanes at each level: a kernel made of a function would
 /// need one struct per test, so the operations under test are listed in [`Probe`].
@@ -174,10 +175,9 @@ fn sines_and_cosines_are_within_2_ulp() {
         let near = (k as f64 * std::f64::consts::FRAC_PI_2) as f32;
         x.extend([near, near.next_up(), -near]);
     }
-    let mut state = 12345u64;
+    let mut rng = fresh();
     for _ in 0..200_000 {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let unit = (state >> 40) as f32 / (1 << 24) as f32;
+        let unit = rng.f32();
         x.extend([unit, unit * 10.0, unit * -3000.0, unit * 1_048_576.0]);
     }
     for exponent in 17..127 {
