@@ -9,7 +9,9 @@ use std::slice::from_ref;
 
 use anymetal::fast::{self, AttentionOptions, EmptyRows, Mask, RopeOptions};
 use anymetal::{Array, Dtype, Result, grad, jvp, ops, vjp, vmap};
-use support::{Random, close, everywhere};
+use fastrand::Rng;
+use support::matrix::fresh;
+use support::{close, everywhere, normal};
 
 /// Tolerance of one rounding to a dtype, with room for the different order of float32 sums.
 fn rounding(dtype: Dtype) -> f64 {
@@ -25,12 +27,12 @@ const FLOATS: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::F64];
 #[test]
 fn rms_norm_is_its_definition() {
     everywhere(|| {
-        let mut r = Random::new(1);
+        let mut r = fresh();
         for shape in [&[5, 7][..], &[1, 4096], &[3, 2, 33], &[0, 4], &[4, 0], &[1], &[2, 1000]] {
             for dtype in FLOATS {
                 let n = shape[shape.len() - 1];
-                let x = r.normal(shape).astype(dtype)?;
-                let w = r.normal(&[n]).astype(dtype)?;
+                let x = normal(&mut r, shape).astype(dtype)?;
+                let w = normal(&mut r, &[n]).astype(dtype)?;
                 for w in [None, Some(&w)] {
                     let y = fast::rms_norm(&x, w, 1e-5)?;
                     let z = fast::composed::rms_norm(&x, w, 1e-5)?;
@@ -46,12 +48,13 @@ fn rms_norm_is_its_definition() {
 #[test]
 fn layer_norm_is_its_definition() {
     everywhere(|| {
-        let mut r = Random::new(2);
+        let mut r = fresh();
         for shape in [&[5, 7][..], &[1, 4096], &[3, 2, 33], &[0, 4], &[4, 0]] {
             for dtype in FLOATS {
                 let n = shape[shape.len() - 1];
-                let x = r.normal(shape).astype(dtype)?;
-                let (w, b) = (r.normal(&[n]).astype(dtype)?, r.normal(&[n]).astype(dtype)?);
+                let x = normal(&mut r, shape).astype(dtype)?;
+                let (w, b) =
+                    (normal(&mut r, &[n]).astype(dtype)?, normal(&mut r, &[n]).astype(dtype)?);
                 for (w, b) in
                     [(None, None), (Some(&w), None), (None, Some(&b)), (Some(&w), Some(&b))]
                 {
@@ -69,9 +72,9 @@ fn layer_norm_is_its_definition() {
 #[test]
 fn norms_take_strided_inputs_and_mixed_dtypes() {
     everywhere(|| {
-        let mut r = Random::new(3);
-        let x = r.normal(&[6, 5, 8]);
-        let w = r.normal(&[5]);
+        let mut r = fresh();
+        let x = normal(&mut r, &[6, 5, 8]);
+        let w = normal(&mut r, &[5]);
         let transposed = x.swapaxes(1, 2)?;
         let odd = x.index(&[
             (..).into(),
@@ -103,15 +106,15 @@ fn derivatives_agree(
     composed: impl Fn(&[Array]) -> Result<Array>,
     inputs: &[Array],
     tolerance: f64,
-    r: &mut Random,
+    r: &mut Rng,
 ) -> Result<()> {
-    let seed = r.normal(fused(inputs)?.shape());
+    let seed = normal(r, fused(inputs)?.shape());
     let (_, a) = vjp(|x| Ok(vec![fused(x)?]), inputs, from_ref(&seed))?;
     let (_, b) = vjp(|x| Ok(vec![composed(x)?]), inputs, from_ref(&seed))?;
     for (a, b) in a.iter().zip(&b) {
         close(a, b, tolerance)?;
     }
-    let tangents: Vec<Array> = inputs.iter().map(|x| r.normal(x.shape())).collect();
+    let tangents: Vec<Array> = inputs.iter().map(|x| normal(r, x.shape())).collect();
     let (_, a) = jvp(|x| Ok(vec![fused(x)?]), inputs, &tangents)?;
     let (_, b) = jvp(|x| Ok(vec![composed(x)?]), inputs, &tangents)?;
     close(&a[0], &b[0], tolerance)?;
@@ -132,7 +135,7 @@ fn derivatives_agree(
     // Mapped over a new axis of every input, and of the first alone.
     let stacked: Vec<Array> = inputs
         .iter()
-        .map(|x| ops::stack(&[x.clone(), r.normal(x.shape())], 0))
+        .map(|x| ops::stack(&[x.clone(), normal(r, x.shape())], 0))
         .collect::<Result<_>>()?;
     let loop_over = |inputs: [&[Array]; 2]| ops::stack(&[fused(inputs[0])?, fused(inputs[1])?], 0);
     let row = |i: isize, all: bool| -> Result<Vec<Array>> {
@@ -154,8 +157,8 @@ fn derivatives_agree(
 #[test]
 fn norm_derivatives() {
     everywhere(|| {
-        let mut r = Random::new(4);
-        let (x, w, b) = (r.normal(&[3, 4, 9]), r.normal(&[9]), r.normal(&[9]));
+        let mut r = fresh();
+        let (x, w, b) = (normal(&mut r, &[3, 4, 9]), normal(&mut r, &[9]), normal(&mut r, &[9]));
         let both = [x.clone(), w.clone()];
         derivatives_agree(
             |a| fast::rms_norm(&a[0], a.get(1), 1e-5),
@@ -191,8 +194,8 @@ fn norm_derivatives() {
 
 #[test]
 fn gradients_keep_the_dtypes_of_their_arguments() -> Result<()> {
-    let mut r = Random::new(5);
-    let (x, w) = (r.normal(&[4, 8]).astype(Dtype::F16)?, r.normal(&[8]));
+    let mut r = fresh();
+    let (x, w) = (normal(&mut r, &[4, 8]).astype(Dtype::F16)?, normal(&mut r, &[8]));
     let loss = |a: &[Array]| ops::sum(&fast::rms_norm(&a[0], Some(&a[1]), 1e-5)?, (), false);
     let grads = grad(loss, &[0, 1])(&[x, w])?;
     assert_eq!([grads[0].dtype(), grads[1].dtype()], [Dtype::F16, Dtype::F32]);
@@ -202,15 +205,15 @@ fn gradients_keep_the_dtypes_of_their_arguments() -> Result<()> {
 #[test]
 fn rope_is_its_definition() {
     everywhere(|| {
-        let mut r = Random::new(6);
+        let mut r = fresh();
         let offsets = Array::from_slice(&[3i32, -7], &[2])?;
-        let freqs = ops::add(&r.normal(&[4]).square()?, 0.1)?;
+        let freqs = ops::add(&normal(&mut r, &[4]).square()?, 0.1)?;
         for traditional in [false, true] {
             for shape in
                 [&[2, 5, 8][..], &[2, 3, 5, 12], &[2, 1, 2, 1, 9], &[2, 0, 8], &[2, 3, 0, 8]]
             {
                 for dtype in FLOATS {
-                    let x = r.normal(shape).astype(dtype)?;
+                    let x = normal(&mut r, shape).astype(dtype)?;
                     let base = RopeOptions { traditional, scale: 0.7, ..Default::default() };
                     let cases = [
                         base,
@@ -242,9 +245,9 @@ fn rope_is_its_definition() {
 #[test]
 fn rope_derivatives() {
     everywhere(|| {
-        let mut r = Random::new(7);
+        let mut r = fresh();
         for traditional in [false, true] {
-            let x = r.normal(&[2, 3, 4, 10]);
+            let x = normal(&mut r, &[2, 3, 4, 10]);
             let options = RopeOptions { traditional, ..Default::default() };
             derivatives_agree(
                 |a| fast::rope(&a[0], 8, &options),
@@ -253,7 +256,7 @@ fn rope_derivatives() {
                 1e-4,
                 &mut r,
             )?;
-            let freqs = ops::add(&r.normal(&[4]).square()?, 0.5)?;
+            let freqs = ops::add(&normal(&mut r, &[4]).square()?, 0.5)?;
             let with = |f: &Array, x: &Array, fused: bool| {
                 let o = RopeOptions { base: None, freqs: Some(f), ..options };
                 if fused { fast::rope(x, 8, &o) } else { fast::composed::rope(x, 8, &o) }
@@ -295,15 +298,15 @@ const ATTENTION: [[usize; 7]; 8] = [
 #[test]
 fn attention_is_its_definition() {
     everywhere(|| {
-        let mut r = Random::new(8);
+        let mut r = fresh();
         for [b, hq, hkv, tq, tk, d, dv] in ATTENTION {
             for dtype in FLOATS {
-                let q = r.normal(&[b, hq, tq, d]).astype(dtype)?;
-                let k = r.normal(&[b, hkv, tk, d]).astype(dtype)?;
-                let v = r.normal(&[b, hkv, tk, dv]).astype(dtype)?;
-                let sinks = r.normal(&[hq]).astype(dtype)?;
-                let bools = ops::greater(&r.normal(&[b, 1, tq, tk]), -0.3)?;
-                let added = r.normal(&[tq, tk]).astype(dtype)?;
+                let q = normal(&mut r, &[b, hq, tq, d]).astype(dtype)?;
+                let k = normal(&mut r, &[b, hkv, tk, d]).astype(dtype)?;
+                let v = normal(&mut r, &[b, hkv, tk, dv]).astype(dtype)?;
+                let sinks = normal(&mut r, &[hq]).astype(dtype)?;
+                let bools = ops::greater(&normal(&mut r, &[b, 1, tq, tk]), -0.3)?;
+                let added = normal(&mut r, &[tq, tk]).astype(dtype)?;
                 for mask in [Mask::None, Mask::Causal, Mask::Array(&bools), Mask::Array(&added)] {
                     for sinks in [None, Some(&sinks)] {
                         let o = AttentionOptions { mask, sinks, ..Default::default() };
@@ -328,8 +331,8 @@ fn attention_is_its_definition() {
 #[test]
 fn attention_takes_token_major_views() {
     everywhere(|| {
-        let mut r = Random::new(9);
-        let x = |r: &mut Random, h| r.normal(&[2, 11, h, 16]).swapaxes(1, 2);
+        let mut r = fresh();
+        let x = |r: &mut Rng, h| normal(r, &[2, 11, h, 16]).swapaxes(1, 2);
         let (q, k, v) = (x(&mut r, 4)?, x(&mut r, 2)?, x(&mut r, 2)?);
         let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
         let y = fast::scaled_dot_product_attention(&q, &k, &v, 0.25, &o)?;
@@ -350,9 +353,13 @@ fn attention_takes_token_major_views() {
 #[test]
 fn attention_derivatives() {
     everywhere(|| {
-        let mut r = Random::new(10);
-        let inputs = [r.normal(&[1, 4, 3, 6]), r.normal(&[1, 2, 5, 6]), r.normal(&[1, 2, 5, 4])];
-        let bools = ops::greater(&r.normal(&[3, 5]), -0.5)?;
+        let mut r = fresh();
+        let inputs = [
+            normal(&mut r, &[1, 4, 3, 6]),
+            normal(&mut r, &[1, 2, 5, 6]),
+            normal(&mut r, &[1, 2, 5, 4]),
+        ];
+        let bools = ops::greater(&normal(&mut r, &[3, 5]), -0.5)?;
         for mask in [Mask::None, Mask::Causal, Mask::Array(&bools)] {
             let o = AttentionOptions { mask, ..Default::default() };
             derivatives_agree(
@@ -364,7 +371,7 @@ fn attention_derivatives() {
             )?;
         }
         let [q, k, v] = inputs;
-        let extra = [q, k, v, r.normal(&[3, 5]), r.normal(&[4])];
+        let extra = [q, k, v, normal(&mut r, &[3, 5]), normal(&mut r, &[4])];
         let run = |a: &[Array], fused: bool| {
             let o = AttentionOptions {
                 mask: Mask::Array(&a[3]),
@@ -385,7 +392,7 @@ fn attention_derivatives() {
 #[test]
 fn gradients_of_one_argument_alone() {
     everywhere(|| {
-        let mut r = Random::new(15);
+        let mut r = fresh();
         type Function = fn(&[Array]) -> Result<Vec<Array>>;
         let rms: Function = |a| Ok(vec![fast::rms_norm(&a[0], Some(&a[1]), 1e-5)?]);
         let layer: Function =
@@ -400,8 +407,8 @@ fn gradients_of_one_argument_alone() {
             (attention, &[&[1, 4, 3, 6], &[1, 2, 5, 6], &[1, 2, 5, 4], &[4]], &[1, 4, 3, 4]),
         ];
         for (function, shapes, out) in cases {
-            let inputs: Vec<Array> = shapes.iter().map(|shape| r.normal(shape)).collect();
-            let seed = r.normal(out);
+            let inputs: Vec<Array> = shapes.iter().map(|shape| normal(&mut r, shape)).collect();
+            let seed = normal(&mut r, out);
             let (_, all) = vjp(function, &inputs, from_ref(&seed))?;
             for (i, expected) in all.iter().enumerate() {
                 let one = |x: &[Array]| {
@@ -421,10 +428,10 @@ fn gradients_of_one_argument_alone() {
 /// with a causal mask across them, and for a mask that is itself derived.
 #[test]
 fn attention_gradients_in_blocks() -> Result<()> {
-    let mut r = Random::new(11);
-    let mut inputs: Vec<Array> = (0..3).map(|_| r.normal(&[1, 2, 3000, 8])).collect();
-    inputs.push(r.normal(&[1, 1, 3000]));
-    let seed = r.normal(&[1, 2, 3000, 8]);
+    let mut r = fresh();
+    let mut inputs: Vec<Array> = (0..3).map(|_| normal(&mut r, &[1, 2, 3000, 8])).collect();
+    inputs.push(normal(&mut r, &[1, 1, 3000]));
+    let seed = normal(&mut r, &[1, 2, 3000, 8]);
     for causal in [true, false] {
         let run = |a: &[Array], fused: bool| {
             let mask = if causal { Mask::Causal } else { Mask::Array(&a[3]) };
@@ -451,9 +458,13 @@ fn attention_gradients_in_blocks() -> Result<()> {
 #[test]
 fn attention_derived_after_it_was_read() {
     everywhere(|| {
-        let mut r = Random::new(13);
-        let inputs = [r.normal(&[1, 4, 9, 8]), r.normal(&[1, 2, 11, 8]), r.normal(&[1, 2, 11, 4])];
-        let seed = r.normal(&[1, 4, 9, 4]);
+        let mut r = fresh();
+        let inputs = [
+            normal(&mut r, &[1, 4, 9, 8]),
+            normal(&mut r, &[1, 2, 11, 8]),
+            normal(&mut r, &[1, 2, 11, 4]),
+        ];
+        let seed = normal(&mut r, &[1, 4, 9, 4]);
         let run = |a: &[Array], read: bool| {
             let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
             let y = fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.35, &o)?;
@@ -476,14 +487,14 @@ fn attention_derived_after_it_was_read() {
 #[test]
 fn attention_gradients_of_halves() {
     everywhere(|| {
-        let mut r = Random::new(14);
+        let mut r = fresh();
         let shapes = [[2, 4, 9, 16], [2, 2, 13, 16], [2, 2, 13, 8]];
         for dtype in [Dtype::F16, Dtype::Bf16] {
             let narrow: Vec<Array> =
-                shapes.iter().map(|s| r.normal(s).astype(dtype)).collect::<Result<_>>()?;
+                shapes.iter().map(|s| normal(&mut r, s).astype(dtype)).collect::<Result<_>>()?;
             let wide: Vec<Array> =
                 narrow.iter().map(|a| a.astype(Dtype::F32)).collect::<Result<_>>()?;
-            let seed = r.normal(&[2, 4, 9, 8]).astype(dtype)?;
+            let seed = normal(&mut r, &[2, 4, 9, 8]).astype(dtype)?;
             let run = |a: &[Array]| {
                 let o = AttentionOptions { mask: Mask::Causal, ..Default::default() };
                 let y = fast::scaled_dot_product_attention(&a[0], &a[1], &a[2], 0.25, &o)?;
@@ -504,9 +515,9 @@ fn attention_gradients_of_halves() {
 #[test]
 fn rows_without_visible_keys() {
     everywhere(|| {
-        let mut r = Random::new(12);
-        let q = r.normal(&[1, 1, 2, 4]);
-        let (k, v) = (r.normal(&[1, 1, 3, 4]), r.normal(&[1, 1, 3, 4]));
+        let mut r = fresh();
+        let q = normal(&mut r, &[1, 1, 2, 4]);
+        let (k, v) = (normal(&mut r, &[1, 1, 3, 4]), normal(&mut r, &[1, 1, 3, 4]));
         let none = ops::zeros(&[2, 3], Dtype::Bool)?;
         let minus = ops::full(&[2, 3], f64::NEG_INFINITY, Dtype::F32)?;
         let sinks = Array::from_slice(&[0.5f32], &[1])?;

@@ -2,8 +2,6 @@
 
 #[path = "support/matrix.rs"]
 mod matrix;
-#[path = "ops/rng.rs"]
-mod rng;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anymetal::device::fake;
 use anymetal::io::{self, LoadOptions, SafeTensors};
 use anymetal::{Array, Category, Device, Dtype, Error, Result, ops};
-use rng::{Rng, fresh_seed};
+use fastrand::Rng;
 
 const MAP: LoadOptions = LoadOptions { memory_map: true };
 
@@ -276,9 +274,7 @@ fn broken_safetensors_files_are_refused_with_the_reason() {
 /// and what loads can be computed with.
 #[test]
 fn mutated_files_never_panic() {
-    let seed = fresh_seed();
-    println!("seed {seed}");
-    let mut rng = Rng(seed);
+    let mut rng = matrix::fresh();
     let folder = tempfile::tempdir().unwrap();
     let x = ops::arange(0.0, 6.0, 1.0, Dtype::F32).unwrap().reshape(&[2, 3]).unwrap();
     let y = x.astype(Dtype::Complex64).unwrap();
@@ -332,14 +328,14 @@ fn mutated_files_never_panic() {
 /// One to four changes: a byte, a digit, a cut, a part doubled, a number blown up.
 fn mutate(rng: &mut Rng, source: &[u8]) -> Vec<u8> {
     let mut file = source.to_vec();
-    for _ in 0..=rng.below(4) {
-        let at = rng.below(file.len().max(1));
-        match rng.below(7) {
-            0 if !file.is_empty() => file[at] = rng.next() as u8,
-            1 if !file.is_empty() => file[at] ^= 1 << rng.below(8),
+    for _ in 0..=rng.usize(..4) {
+        let at = rng.usize(..file.len().max(1));
+        match rng.usize(..7) {
+            0 if !file.is_empty() => file[at] = rng.u8(..),
+            1 if !file.is_empty() => file[at] ^= 1 << rng.usize(..8),
             2 => file.truncate(at),
             3 => {
-                let end = (at + rng.below(20)).min(file.len());
+                let end = (at + rng.usize(..20)).min(file.len());
                 let part = file[at.min(end)..end].to_vec();
                 file.splice(at..at, part);
             }
@@ -347,20 +343,20 @@ fn mutate(rng: &mut Rng, source: &[u8]) -> Vec<u8> {
                 let digits: Vec<usize> =
                     (0..file.len()).filter(|&i| file[i].is_ascii_digit()).collect();
                 if !digits.is_empty() {
-                    file[*rng.pick(&digits)] = b'0' + rng.below(10) as u8;
+                    file[*rng.choice(&digits).unwrap()] = b'0' + rng.usize(..10) as u8;
                 }
             }
             5 => {
                 let digits: Vec<usize> =
                     (0..file.len()).filter(|&i| file[i].is_ascii_digit()).collect();
                 if !digits.is_empty() {
-                    let at = *rng.pick(&digits);
+                    let at = *rng.choice(&digits).unwrap();
                     let big =
                         ["9999999999", "18446744073709551615", "-1", "0", "4294967296", "1e9"];
-                    file.splice(at..=at, rng.pick(&big).bytes());
+                    file.splice(at..=at, rng.choice(&big).unwrap().bytes());
                 }
             }
-            _ => file.extend((0..rng.below(16)).map(|_| 0u8)),
+            _ => file.extend((0..rng.usize(..16)).map(|_| 0u8)),
         }
     }
     file

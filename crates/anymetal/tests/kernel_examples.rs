@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use anymetal::fast::{self, MetalKernel};
 use anymetal::{Array, CustomFunction, Dtype, Result, ops, vjp};
-use support::{Random, close, everywhere};
+use support::matrix::fresh;
+use support::{close, everywhere, normal};
 
 #[test]
 fn an_exponential_of_each_element() {
@@ -19,7 +20,7 @@ fn an_exponential_of_each_element() {
         ";
         let kernel = fast::metal_kernel("elementwise_exp", &["inp"], &["out"], source).build()?;
         for (dtype, tolerance) in [(Dtype::F32, 1e-6), (Dtype::F16, 1e-3), (Dtype::Bf16, 8e-3)] {
-            let x = Random::new(11).normal(&[4, 16]).astype(dtype)?;
+            let x = normal(&mut fresh(), &[4, 16]).astype(dtype)?;
             let y = kernel
                 .call(&[(&x).into()])
                 .template("T", dtype)
@@ -200,9 +201,9 @@ fn sampling_on_a_grid_and_its_gradient() {
         let sampler = sampler()?;
         // Even sizes, so that `W / 2` is the same in integers and floats; channels that leave the
         // second simdgroup of a cell partly idle.
-        let image = Random::new(12).normal(&[2, 6, 8, 35]);
-        let grid = ops::multiply(&Random::new(13).normal(&[2, 5, 4, 2]), 0.8)?;
-        let cotangent = Random::new(14).normal(&[2, 5, 4, 35]);
+        let image = normal(&mut fresh(), &[2, 6, 8, 35]);
+        let grid = ops::multiply(&normal(&mut fresh(), &[2, 5, 4, 2]), 0.8)?;
+        let cotangent = normal(&mut fresh(), &[2, 5, 4, 35]);
         let primals = [image, grid];
         let (out, gradients) = vjp(|a| sampler.call(a), &primals, &[cotangent.clone()])?;
         let (expected, expected_gradients) =

@@ -4,7 +4,8 @@ mod support;
 
 use anymetal::fast::{self, Bounds};
 use anymetal::{Array, CustomFunction, Dtype, Error, Result, grad, ops, vmap};
-use support::{Random, close, everywhere};
+use support::matrix::fresh;
+use support::{close, everywhere, normal};
 
 /// The published example of a kernel with a header, whose helper uses the template name of the
 /// launch.
@@ -18,7 +19,7 @@ fn the_published_header_example() {
         let kernel =
             fast::metal_kernel("myexp_hdr", &["inp"], &["out"], source).header(header).build()?;
         for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
-            let a = Random::new(1).normal(&[1000]).astype(dtype)?;
+            let a = normal(&mut fresh(), &[1000]).astype(dtype)?;
             let out = kernel
                 .call(&[(&a).into()])
                 .template("T", dtype)
@@ -50,7 +51,7 @@ fn strided_inputs_through_their_strides() {
         let kernel = fast::metal_kernel("myexp_strided", &["inp"], &["out"], source)
             .ensure_row_contiguous(false)
             .build()?;
-        let x = Random::new(2).normal(&[4, 16]);
+        let x = normal(&mut fresh(), &[4, 16]);
         let views = [x.index(&[(..).into(), (1..13).into()])?.t(), x.clone(), x.t()];
         for x in views {
             let y = kernel
@@ -142,7 +143,7 @@ fn threadgroups_and_simdgroups() {
             for (uint i = lid; i < N; i += 64) out[row * N + i] = exp(inp[row * N + i] - top) / total;
         ";
         let kernel = fast::metal_kernel("softmax", &["inp"], &["out"], source).build()?;
-        let x = Random::new(3).normal(&[5, 100]);
+        let x = normal(&mut fresh(), &[5, 100]);
         let y = kernel
             .call(&[(&x).into()])
             .template("N", 100)

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result, finfo, jvp, ops, vjp, vmap};
+use fastrand::Rng;
 
-use crate::matrix;
+use crate::matrix::{self, fresh_seed};
 use crate::oracle::T;
-use crate::rng::{Rng, fresh_seed};
-use crate::table::{Case, Input, Kind, Row, rows};
+use crate::table::{Case, Input, Kind, Row, between, rows};
 
 #[test]
 fn values_on_the_cpu() {
@@ -55,7 +55,8 @@ fn each_row(trials: usize, check: impl Fn(&Row, &mut Rng) -> Result<(), String>)
     let mut failures = Vec::new();
     for row in rows() {
         for trial in 0..trials * places.len().max(1) {
-            let mut rng = Rng(seed ^ (trial as u64) << 32);
+            // What generators with related seeds draw is related; what their forks draw is not.
+            let mut rng = Rng::with_seed(seed ^ (trial as u64) << 32).fork();
             let run = || match places.get(trial / trials) {
                 Some(&place) => matrix::at(place, || check(&row, &mut rng)),
                 None => check(&row, &mut rng),
@@ -75,16 +76,16 @@ fn each_row(trials: usize, check: impl Fn(&Row, &mut Rng) -> Result<(), String>)
 
 /// On the fake device once in three.
 fn somewhere<R>(rng: &mut Rng, f: impl FnOnce(&mut Rng) -> R) -> R {
-    let device = if rng.one_in(3) { fake::device() } else { Device::cpu() };
+    let device = if rng.usize(..3) == 0 { fake::device() } else { Device::cpu() };
     device.stream().scope(|| f(rng))
 }
 
 /// A tenth of the cases, at another instruction-set level and number of threads than usual.
 fn sometimes_forced<R>(rng: &mut Rng, f: impl FnOnce() -> R) -> R {
-    if !rng.one_in(10) {
+    if rng.usize(..10) > 0 {
         return f();
     }
-    matrix::at(*rng.pick(&matrix::every()), f)
+    matrix::at(*rng.choice(&matrix::every()).unwrap(), f)
 }
 
 fn text(error: anymetal::Error) -> String {
@@ -93,14 +94,14 @@ fn text(error: anymetal::Error) -> String {
 
 fn values(row: &Row, rng: &mut Rng) -> Result<(), String> {
     let case = (row.make)(rng);
-    let dtype = *rng.pick(row.dtypes);
+    let dtype = *rng.choice(row.dtypes).unwrap();
     let mut inputs = case.inputs.clone();
-    if row.specials && dtype.is_float() && rng.one_in(3) {
+    if row.specials && dtype.is_float() && rng.usize(..3) == 0 {
         for input in &mut inputs {
             for x in &mut input.t.data {
-                if rng.one_in(4) {
+                if rng.usize(..4) == 0 {
                     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0];
-                    *x = *rng.pick(&odd);
+                    *x = *rng.choice(&odd).unwrap();
                 }
             }
         }
@@ -225,7 +226,7 @@ fn mapping(row: &Row, rng: &mut Rng) -> Result<(), String> {
     let case = (row.make)(rng);
     let batch = Batch::new(rng, &case, dtype);
     let each = batch.each(&*case.run).map_err(text)?;
-    let out_axis = rng.below(each[0].shape.len() + 1);
+    let out_axis = rng.usize(..each[0].shape.len() + 1);
     let f = |a: &[Array]| Ok(vec![(case.run)(a)?]);
     let whole = vmap(f, &batch.stacked, &batch.axes, &[Some(out_axis as isize)]).map_err(text)?;
     let expected = T::stack(&each, out_axis);
@@ -238,13 +239,13 @@ fn mapping(row: &Row, rng: &mut Rng) -> Result<(), String> {
 fn nested_mapping(row: &Row, rng: &mut Rng) -> Result<(), String> {
     let case = (row.make)(rng);
     let inner = Batch::new(rng, &case, Dtype::F32);
-    let n = 1 + rng.below(2);
+    let n = 1 + rng.usize(..2);
     // Every argument of the inner mapping, or none but one, has a second axis.
     let axes: Vec<Option<isize>> = inner
         .stacked
         .iter()
         .enumerate()
-        .map(|(k, a)| (k == 0 || rng.one_in(2)).then(|| rng.below(a.ndim() + 1) as isize))
+        .map(|(k, a)| (k == 0 || rng.bool()).then(|| rng.usize(..a.ndim() + 1) as isize))
         .collect();
     let whole: Vec<Array> = inner
         .stacked
@@ -319,19 +320,19 @@ struct Batch {
 
 impl Batch {
     fn new(rng: &mut Rng, case: &Case, dtype: Dtype) -> Batch {
-        let n = 1 + rng.below(3);
+        let n = 1 + rng.usize(..3);
         let count = case.inputs.len();
-        let always = rng.below(count);
+        let always = rng.usize(..count);
         let mut batch = Batch { calls: vec![Vec::new(); n], stacked: Vec::new(), axes: Vec::new() };
         for (k, input) in case.inputs.iter().enumerate() {
-            if k != always && rng.one_in(3) {
+            if k != always && rng.usize(..3) == 0 {
                 let shared = placed(rng, input, dtype, false);
                 batch.calls.iter_mut().for_each(|c| c.push(shared.clone()));
                 batch.stacked.push(shared);
                 batch.axes.push(None);
                 continue;
             }
-            let axis = rng.below(input.t.shape.len() + 1);
+            let axis = rng.usize(..input.t.shape.len() + 1);
             let each: Vec<T> = (0..n).map(|_| input.again(rng).t).collect();
             let whole = Input { t: T::stack(&each, axis), ..input.clone() };
             batch.stacked.push(placed(rng, &whole, dtype, false));
@@ -382,7 +383,7 @@ fn pick(arrays: &[Array], which: &[usize]) -> Vec<Array> {
 }
 
 fn random_like(rng: &mut Rng, t: &T) -> T {
-    T::from_fn(&t.shape, |_| rng.between(-1.0, 1.0))
+    T::from_fn(&t.shape, |_| between(rng, -1.0, 1.0))
 }
 
 fn directions(rng: &mut Rng, exact: &[T], real: &[usize]) -> Vec<T> {
@@ -415,8 +416,8 @@ fn placed(rng: &mut Rng, input: &Input, dtype: Dtype, repeat: bool) -> Array {
     };
     let t = &input.t;
     let long: Vec<usize> = (0..t.shape.len()).filter(|&i| t.shape[i] > 1).collect();
-    if repeat && !long.is_empty() && rng.one_in(6) {
-        let axis = *rng.pick(&long);
+    if repeat && !long.is_empty() && rng.usize(..6) == 0 {
+        let axis = *rng.choice(&long).unwrap();
         let one = array(&t.select(axis, &[0])).astype(dtype).unwrap();
         return one.broadcast_to(&t.shape).unwrap();
     }
@@ -425,13 +426,13 @@ fn placed(rng: &mut Rng, input: &Input, dtype: Dtype, repeat: bool) -> Array {
 
 fn strided(rng: &mut Rng, x: &Array, depth: usize) -> Array {
     let n = x.ndim();
-    if depth == 0 || n == 0 || rng.one_in(3) {
+    if depth == 0 || n == 0 || rng.usize(..3) == 0 {
         return x.clone();
     }
-    if rng.one_in(2) {
+    if rng.bool() {
         // Made contiguous in another order of axes, then turned back.
         let mut order: Vec<isize> = (0..n as isize).collect();
-        (1..n).rev().for_each(|i| order.swap(i, rng.below(i + 1)));
+        rng.shuffle(&mut order);
         let mut inverse = vec![0; n];
         order.iter().enumerate().for_each(|(i, &a)| inverse[a as usize] = i as isize);
         let turned = ops::transpose(x, &order).unwrap();
@@ -439,7 +440,7 @@ fn strided(rng: &mut Rng, x: &Array, depth: usize) -> Array {
         return ops::transpose(&strided(rng, &copy, depth - 1), &inverse).unwrap();
     }
     // Written into every other place, backwards, of something larger, and read from there.
-    let axis = rng.below(n);
+    let axis = rng.usize(..n);
     let size = x.shape()[axis];
     let mut shape = x.shape().to_vec();
     shape[axis] = 2 * size + 1;

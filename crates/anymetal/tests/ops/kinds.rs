@@ -1,12 +1,13 @@
 //! What the table leaves out: complex numbers, bool, bits, and arrays made from numbers.
 
 use anymetal::{Array, Complex64, Dtype, Result, grad, jvp, ops, vjp};
+use fastrand::Rng;
 
-use crate::rng::{Rng, fresh_seed};
+use crate::matrix::fresh;
+use crate::table::between;
 
 fn complex(rng: &mut Rng, n: usize) -> Vec<Complex64> {
-    let part =
-        |rng: &mut Rng| rng.between(0.25, 2.0) as f32 * if rng.one_in(2) { 1.0 } else { -1.0 };
+    let part = |rng: &mut Rng| between(rng, 0.25, 2.0) as f32 * if rng.bool() { 1.0 } else { -1.0 };
     (0..n).map(|_| Complex64::new(part(rng), part(rng))).collect()
 }
 
@@ -28,8 +29,7 @@ fn assert_near(got: &Array, expected: &[Wide], what: &str) {
 
 #[test]
 fn complex_arithmetic_is_right() {
-    let mut rng = Rng(fresh_seed());
-    println!("seed {}", rng.0);
+    let mut rng = fresh();
     let (a, b) = (complex(&mut rng, 12), complex(&mut rng, 12));
     let (x, y) = (Array::from_slice(&a, &[3, 4]).unwrap(), Array::from_slice(&b, &[3, 4]).unwrap());
     let y = y.t().reshape(&[4, 3]).unwrap().t();
@@ -123,7 +123,7 @@ fn complex_gradients_point_uphill() {
 
 #[test]
 fn complex_forward_derivatives_are_transposed_reverse_ones() {
-    let mut rng = Rng(fresh_seed());
+    let mut rng = fresh();
     let mut array = |n: usize| Array::from_slice(&complex(&mut rng, n), &[n]).unwrap();
     type F = fn(&Array) -> Result<Array>;
     let functions: [(&str, F); 12] = [
@@ -225,8 +225,7 @@ fn bits_are_read_as_other_dtypes() {
 
 #[test]
 fn arrays_are_made_from_numbers() {
-    let mut rng = Rng(fresh_seed());
-    println!("seed {}", rng.0);
+    let mut rng = fresh();
     for &dtype in Dtype::ALL {
         let read = |x: &Array| crate::harness::read(x);
         if dtype != Dtype::Bool {
@@ -236,7 +235,7 @@ fn arrays_are_made_from_numbers() {
             let x = ops::linspace(0.0, 8.0, 5, dtype).unwrap();
             assert_eq!((x.dtype(), read(&x).data), (dtype, vec![0.0, 2.0, 4.0, 6.0, 8.0]));
         }
-        let (rows, columns, k) = (rng.below(5), rng.below(5), rng.below(7) as isize - 3);
+        let (rows, columns, k) = (rng.usize(..5), rng.usize(..5), rng.usize(..7) as isize - 3);
         let one = |row: usize, column: usize| column as isize - row as isize;
         for (name, x, holds) in [
             ("eye", ops::eye(rows, columns, k, dtype), (|d, k| d == k) as fn(isize, isize) -> bool),

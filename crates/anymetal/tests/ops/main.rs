@@ -12,5 +12,4 @@ mod kinds;
 #[path = "../support/matrix.rs"]
 mod matrix;
 mod oracle;
-mod rng;
 mod table;

@@ -1,4 +1,4 @@
-//! The instruction-set levels and thread counts that tests force.
+//! The instruction-set levels and thread counts that tests force, and the seeds they draw from.
 //!
 //! An ordinary run forces a place of the matrix on a tenth of the checks, drawn by
 //! `ANYMETAL_TEST_SEED` (which `cargo xtask test` sets and prints); with `ANYMETAL_TEST_FULL`
@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
 use anymetal::device::with_threads;
 use anymetal_kernels::simd::{Level, available, with_level};
+use fastrand::Rng;
 
 /// A level and a number of threads.
 pub(crate) type Place = (Level, usize);
@@ -27,6 +28,14 @@ pub(crate) fn full() -> bool {
 pub(crate) fn fresh_seed() -> u64 {
     let given = std::env::var("ANYMETAL_TEST_SEED").ok().and_then(|s| s.parse().ok());
     given.unwrap_or_else(|| RandomState::new().hash_one(0))
+}
+
+/// A generator with a fresh seed, which is printed: the test harness shows what a failed test
+/// printed.
+pub(crate) fn fresh() -> Rng {
+    let seed = fresh_seed();
+    println!("ANYMETAL_TEST_SEED={seed}");
+    Rng::with_seed(seed)
 }
 
 /// The places in which to run the check of that name, besides the usual one.

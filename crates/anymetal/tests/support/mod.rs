@@ -1,40 +1,24 @@
-//! What several test files use: seeded random arrays, devices, comparison.
+//! What several test files use: random arrays, devices, comparison.
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
-mod matrix;
+pub(crate) mod matrix;
 
 use std::panic::Location;
 
 use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result};
+use fastrand::Rng;
 
-/// Seeded normal numbers (SplitMix64 and Box-Muller), independent of the library's own generator.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// A float32 array of standard normal numbers.
-    pub(crate) fn normal(&mut self, shape: &[usize]) -> Array {
-        let n: usize = shape.iter().product();
-        let data: Vec<f32> = (0..n)
-            .map(|_| {
-                let (u, v) = (self.next().max(1e-300), self.next());
-                ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-            })
-            .collect();
-        Array::from_slice(&data, shape).unwrap()
-    }
+/// A float32 array of standard normal numbers (by Box-Muller), independent of the library's own
+/// generator.
+pub(crate) fn normal(rng: &mut Rng, shape: &[usize]) -> Array {
+    let n: usize = shape.iter().product();
+    let mut number = || {
+        let (u, v) = (1.0 - rng.f64(), rng.f64());
+        ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
+    };
+    let data: Vec<f32> = (0..n).map(|_| number()).collect();
+    Array::from_slice(&data, shape).unwrap()
 }
 
 /// Runs a check on the CPU and on the fake device, and on the CPU in the places of [`matrix`]

@@ -78,10 +78,10 @@ pub(super) fn indexing() -> Vec<Row> {
         row("take", |rng| {
             let (s, axis, signed) = shape_and_axis(rng);
             let s: Vec<usize> = s.iter().map(|&n| n.max(1)).collect();
-            let flat = rng.one_in(4);
+            let flat = rng.usize(..4) == 0;
             let n = if flat { s.iter().product() } else { s[axis] } as f64;
             let which = shape_with(rng, |s| s.len() < 3);
-            let kind = Kind::As(*rng.pick(&[I32, I64, I16, I8]));
+            let kind = Kind::As(*rng.choice(&[I32, I64, I16, I8]).unwrap());
             let inputs = vec![real(rng, &s), Input::new(rng, kind, &which, (-n, n), 0)];
             let run = move |a: &[Array]| ops::take(&a[0], &a[1], (!flat).then_some(signed));
             case(inputs, run, move |t| {
@@ -98,7 +98,7 @@ pub(super) fn indexing() -> Vec<Row> {
         row("take_along_axis", |rng| {
             let (s, index, axis, signed) = lines(rng);
             let n = s[axis] as f64;
-            let kind = Kind::As(*rng.pick(&[I32, I64, I8]));
+            let kind = Kind::As(*rng.choice(&[I32, I64, I8]).unwrap());
             let inputs = vec![real(rng, &s), Input::new(rng, kind, &index, (-n, n), 0)];
             let run = move |a: &[Array]| ops::take_along_axis(&a[0], &a[1], Some(signed));
             case(inputs, run, move |t| {
@@ -167,10 +167,11 @@ pub(super) fn indexing() -> Vec<Row> {
 /// A shape without empty axes, a shape of positions along one of them, and that axis.
 fn lines(rng: &mut Rng) -> (Vec<usize>, Vec<usize>, usize, isize) {
     let s = shape_with(rng, |s| !s.is_empty() && !s.contains(&0));
-    let axis = rng.below(s.len());
-    let mut index: Vec<usize> = s.iter().map(|&n| if rng.one_in(4) { 1 } else { n }).collect();
-    index[axis] = 1 + rng.below(4);
-    let signed = if rng.one_in(2) { axis as isize } else { axis as isize - s.len() as isize };
+    let axis = rng.usize(..s.len());
+    let mut index: Vec<usize> =
+        s.iter().map(|&n| if rng.usize(..4) == 0 { 1 } else { n }).collect();
+    index[axis] = 1 + rng.usize(..4);
+    let signed = if rng.bool() { axis as isize } else { axis as isize - s.len() as isize };
     (s, index, axis, signed)
 }
 
@@ -226,16 +227,16 @@ fn scatter(name: &str, op: ScatterOp, meet: fn(f64, f64) -> f64) -> Row {
 /// A shape without empty axes, some of its axes, sizes of slices, and the index arrays' shape.
 fn addressed(rng: &mut Rng) -> (Vec<usize>, Vec<usize>, Vec<usize>, Vec<usize>) {
     let s = shape_with(rng, |s| !s.is_empty() && !s.contains(&0));
-    let count = 1 + rng.below(s.len().min(2));
+    let count = 1 + rng.usize(..s.len().min(2));
     let axes = permutation(rng, s.len())[..count].to_vec();
-    let sizes = s.iter().map(|&n| 1 + rng.below(n)).collect();
-    let index = (0..rng.below(3)).map(|_| 1 + rng.below(3)).collect();
+    let sizes = s.iter().map(|&n| 1 + rng.usize(..n)).collect();
+    let index = (0..rng.usize(..3)).map(|_| 1 + rng.usize(..3)).collect();
     (s, axes, sizes, index)
 }
 
 /// Positions at which a slice of `size` fits into `n`.
 fn position_input(rng: &mut Rng, shape: &[usize], n: usize, size: usize) -> Input {
-    let kind = Kind::As(*rng.pick(&[I32, U8, I64]));
+    let kind = Kind::As(*rng.choice(&[I32, U8, I64]).unwrap());
     Input::new(rng, kind, shape, (0.0, (n - size + 1) as f64), 0)
 }
 
@@ -277,8 +278,8 @@ fn positions(n: usize, start: Option<isize>, stop: Option<isize>, step: isize) -
 }
 
 fn random_range(rng: &mut Rng, n: usize) -> (isize, isize, isize) {
-    let any = |rng: &mut Rng| rng.below(2 * n + 4) as isize - n as isize - 2;
-    let step = *rng.pick(&[1, 1, 2, 3, -1, -2]);
+    let any = |rng: &mut Rng| rng.usize(..2 * n + 4) as isize - n as isize - 2;
+    let step = *rng.choice(&[1, 1, 2, 3, -1, -2]).unwrap();
     (any(rng), any(rng), step)
 }
 
@@ -288,7 +289,7 @@ fn random_window(
     rng: &mut Rng,
     s: &[usize],
 ) -> (Vec<isize>, Vec<isize>, Vec<isize>, Vec<Vec<usize>>) {
-    let count = rng.below(s.len() + 1);
+    let count = rng.usize(..s.len() + 1);
     let (mut start, mut stop, mut step, mut at) = (vec![], vec![], vec![], vec![]);
     for (i, &n) in s.iter().enumerate() {
         if i < count {
@@ -317,12 +318,12 @@ enum Entry {
 /// A random index expression for a shape, without repeated positions if `distinct`.
 fn expression(rng: &mut Rng, s: &[usize], distinct: bool) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let count = rng.below(s.len() + 1);
-    let rest = (rng.one_in(2) || count < s.len()).then(|| rng.below(count + 1));
-    let array_shape = [1 + rng.below(2), 1 + rng.below(2)];
+    let count = rng.usize(..s.len() + 1);
+    let rest = (rng.bool() || count < s.len()).then(|| rng.usize(..count + 1));
+    let array_shape = [1 + rng.usize(..2), 1 + rng.usize(..2)];
     let mut arrays = 0;
     for k in 0..=count {
-        if rng.one_in(6) {
+        if rng.usize(..6) == 0 {
             entries.push(Entry::New);
         }
         if rest == Some(k) {
@@ -334,24 +335,24 @@ fn expression(rng: &mut Rng, s: &[usize], distinct: bool) -> Vec<Entry> {
         // The axis this entry meets, counted from the other end behind the ellipsis.
         let behind = rest.is_some_and(|r| k >= r);
         let n = s[if behind { s.len() - count + k } else { k }];
-        entries.push(match rng.below(4) {
-            0 if n > 0 => Entry::At(rng.below(2 * n) as isize - n as isize),
+        entries.push(match rng.usize(..4) {
+            0 if n > 0 => Entry::At(rng.usize(..2 * n) as isize - n as isize),
             1 if n > 1 && (!distinct || arrays == 0) => {
                 arrays += 1;
-                let shape = &array_shape[rng.below(3)..];
-                let turn = rng.below(n);
+                let shape = &array_shape[rng.usize(..3)..];
+                let turn = rng.usize(..n);
                 let mut next = 0;
                 Entry::Array(T::from_fn(shape, |_| {
                     // Up to four positions; the first n of them differ.
                     next += 1;
                     let at = (turn + next) % n;
-                    let at = if distinct || rng.one_in(2) { at } else { rng.below(n) };
-                    if rng.one_in(3) { at as f64 - n as f64 } else { at as f64 }
+                    let at = if distinct || rng.bool() { at } else { rng.usize(..n) };
+                    if rng.usize(..3) == 0 { at as f64 - n as f64 } else { at as f64 }
                 }))
             }
             _ => {
                 let (a, b, c) = random_range(rng, n);
-                let open = |rng: &mut Rng, p| if rng.one_in(2) { None } else { Some(p) };
+                let open = |rng: &mut Rng, p| if rng.bool() { None } else { Some(p) };
                 Entry::Range(open(rng, a), open(rng, b), c)
             }
         });

@@ -9,11 +9,11 @@ use crate::oracle::common;
 pub(super) fn others() -> Vec<Row> {
     vec![
         row("matmul", |rng| {
-            let (m, k, n) = (1 + rng.below(4), rng.below(5), 1 + rng.below(4));
-            let batch: Vec<usize> = (0..rng.below(3)).map(|_| 1 + rng.below(3)).collect();
+            let (m, k, n) = (1 + rng.usize(..4), rng.usize(..5), 1 + rng.usize(..4));
+            let batch: Vec<usize> = (0..rng.usize(..3)).map(|_| 1 + rng.usize(..3)).collect();
             let (a, b) = (narrower(rng, &batch), narrower(rng, &batch));
-            let left = if rng.one_in(5) { vec![k] } else { [&a[..], &[m, k]].concat() };
-            let right = if rng.one_in(5) { vec![k] } else { [&b[..], &[k, n]].concat() };
+            let left = if rng.usize(..5) == 0 { vec![k] } else { [&a[..], &[m, k]].concat() };
+            let right = if rng.usize(..5) == 0 { vec![k] } else { [&b[..], &[k, n]].concat() };
             let inputs = vec![real(rng, &left), real(rng, &right)];
             case(inputs, |a| ops::matmul(&a[0], &a[1]), |t| t[0].matmul(&t[1]))
         })
@@ -82,7 +82,7 @@ pub(super) fn others() -> Vec<Row> {
         .rough(),
         row("a layer", |rng| {
             // Several operations in one graph, sharing an argument.
-            let (m, k) = (1 + rng.below(3), 1 + rng.below(3));
+            let (m, k) = (1 + rng.usize(..3), 1 + rng.usize(..3));
             let inputs = vec![real(rng, &[m, k]), real(rng, &[k, k]), real(rng, &[k])];
             case(
                 inputs,
@@ -105,7 +105,7 @@ pub(super) fn others() -> Vec<Row> {
 
 fn triangle(rng: &mut Rng, lower: bool) -> Case {
     let s = shape_with(rng, |s| s.len() >= 2);
-    let k = rng.below(5) as isize - 2;
+    let k = rng.usize(..5) as isize - 2;
     let run = move |a: &[Array]| if lower { ops::tril(&a[0], k) } else { ops::triu(&a[0], k) };
     case(vec![real(rng, &s)], run, move |t| {
         T::from_fn(&t[0].shape, |i| {

@@ -7,9 +7,9 @@ mod reductions;
 mod shapes;
 
 use anymetal::{Array, Dtype, Result};
+use fastrand::Rng;
 
 use crate::oracle::T;
-use crate::rng::Rng;
 
 /// An operation and what is checked about it.
 pub(crate) struct Row {
@@ -81,7 +81,7 @@ impl Input {
         let mut place = 0;
         let t = T::from_fn(&self.t.shape, |_| {
             place += 1;
-            let x = rng.between(low, high);
+            let x = between(rng, low, high);
             match self.kind {
                 Kind::As(_) => x.floor(),
                 Kind::Real => {
@@ -181,8 +181,8 @@ fn case(
 /// Up to four axes and 60 elements, seldom none.
 fn shape(rng: &mut Rng) -> Vec<usize> {
     loop {
-        let n = rng.below(5);
-        let size = |rng: &mut Rng| if rng.one_in(20) { 0 } else { 1 + rng.below(5) };
+        let n = rng.usize(..5);
+        let size = |rng: &mut Rng| if rng.usize(..20) == 0 { 0 } else { 1 + rng.usize(..5) };
         let shape: Vec<usize> = (0..n).map(|_| size(rng)).collect();
         if shape.iter().product::<usize>() <= 60 {
             return shape;
@@ -202,22 +202,22 @@ fn shape_with(rng: &mut Rng, fits: impl Fn(&[usize]) -> bool) -> Vec<usize> {
 /// A shape with at least one axis, and one of its axes, from either end.
 fn shape_and_axis(rng: &mut Rng) -> (Vec<usize>, usize, isize) {
     let s = shape_with(rng, |s| !s.is_empty());
-    let axis = rng.below(s.len());
-    let signed = if rng.one_in(2) { axis as isize } else { axis as isize - s.len() as isize };
+    let axis = rng.usize(..s.len());
+    let signed = if rng.bool() { axis as isize } else { axis as isize - s.len() as isize };
     (s, axis, signed)
 }
 
 /// A shape that broadcasts to `full`.
 fn narrower(rng: &mut Rng, full: &[usize]) -> Vec<usize> {
-    let cut = rng.below(full.len() + 1);
-    full[cut..].iter().map(|&n| if rng.one_in(3) { 1 } else { n }).collect()
+    let cut = rng.usize(..full.len() + 1);
+    full[cut..].iter().map(|&n| if rng.usize(..3) == 0 { 1 } else { n }).collect()
 }
 
 /// Two shapes that broadcast together.
 fn pair(rng: &mut Rng) -> (Vec<usize>, Vec<usize>) {
     let full = shape(rng);
     let other = narrower(rng, &full);
-    match rng.below(4) {
+    match rng.usize(..4) {
         0 => (full.clone(), full),
         1 => (full, other),
         2 => (other, full),
@@ -249,8 +249,13 @@ fn min_of(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
+/// Uniform in `low..high`.
+pub(crate) fn between(rng: &mut Rng, low: f64, high: f64) -> f64 {
+    low + (high - low) * rng.f64()
+}
+
 fn permutation(rng: &mut Rng, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    (1..n).rev().for_each(|i| order.swap(i, rng.below(i + 1)));
+    rng.shuffle(&mut order);
     order
 }

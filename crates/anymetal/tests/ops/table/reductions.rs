@@ -70,7 +70,7 @@ pub(super) fn reductions() -> Vec<Row> {
         .rounds(1.0),
         row("softmax over axes", |rng| {
             let s = shape(rng);
-            let axes: Vec<usize> = (0..s.len()).filter(|_| rng.one_in(2)).collect();
+            let axes: Vec<usize> = (0..s.len()).filter(|_| rng.bool()).collect();
             let signed: Vec<isize> = axes.iter().map(|&a| a as isize).collect();
             case(
                 vec![real(rng, &s)],
@@ -86,9 +86,12 @@ pub(super) fn reductions() -> Vec<Row> {
         rows.push(
             row(name, move |rng| {
                 let s = shape_with(rng, |s| !s.contains(&0));
-                let axis =
-                    if s.is_empty() || rng.one_in(4) { None } else { Some(rng.below(s.len())) };
-                let keep = rng.one_in(2);
+                let axis = if s.is_empty() || rng.usize(..4) == 0 {
+                    None
+                } else {
+                    Some(rng.usize(..s.len()))
+                };
+                let keep = rng.bool();
                 let run = move |a: &[Array]| {
                     let axis = axis.map(|a| a as isize);
                     if largest {
@@ -125,13 +128,13 @@ fn reduction(
 ) -> Row {
     let make = move |rng: &mut Rng| {
         let s = shape_with(rng, |s| empty || !s.contains(&0));
-        let axes: Vec<usize> = (0..s.len()).filter(|_| rng.one_in(2)).collect();
+        let axes: Vec<usize> = (0..s.len()).filter(|_| rng.bool()).collect();
         let mut signed: Vec<isize> = axes.iter().map(|&a| a as isize).collect();
-        if rng.one_in(2) {
+        if rng.bool() {
             signed.iter_mut().for_each(|a| *a -= s.len() as isize);
             signed.reverse();
         }
-        let keep = rng.one_in(2);
+        let keep = rng.bool();
         let x = Input::new(rng, Kind::Real, &s, domain, 0);
         case(vec![x], move |a| run(&a[0], &signed, keep), move |t| t[0].reduce(&axes, keep, oracle))
     };

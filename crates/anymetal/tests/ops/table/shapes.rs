@@ -28,7 +28,7 @@ pub(super) fn rearranging() -> Vec<Row> {
         }),
         row("flatten", |rng| {
             let (s, start, signed) = shape_and_axis(rng);
-            let end = start + rng.below(s.len() - start);
+            let end = start + rng.usize(..s.len() - start);
             let merged: usize = s[start..=end].iter().product();
             let to = [&s[..start], &[merged], &s[end + 1..]].concat();
             case(
@@ -54,7 +54,7 @@ pub(super) fn rearranging() -> Vec<Row> {
         }),
         row("swapaxes", |rng| {
             let (s, axis, signed) = shape_and_axis(rng);
-            let other = rng.below(s.len());
+            let other = rng.usize(..s.len());
             let mut order: Vec<usize> = (0..s.len()).collect();
             order.swap(axis, other);
             case(
@@ -65,7 +65,7 @@ pub(super) fn rearranging() -> Vec<Row> {
         }),
         row("moveaxis", |rng| {
             let (s, axis, signed) = shape_and_axis(rng);
-            let to = rng.below(s.len());
+            let to = rng.usize(..s.len());
             let mut order: Vec<usize> = (0..s.len()).filter(|&a| a != axis).collect();
             order.insert(to, axis);
             case(
@@ -76,12 +76,12 @@ pub(super) fn rearranging() -> Vec<Row> {
         }),
         row("expand_dims", |rng| {
             let s = shape(rng);
-            let count = 1 + rng.below(2);
+            let count = 1 + rng.usize(..2);
             let n = s.len() + count;
             let axes: Vec<usize> = permutation(rng, n)[..count].to_vec();
             let signed: Vec<isize> = axes
                 .iter()
-                .map(|&a| if rng.one_in(2) { a as isize } else { a as isize - n as isize })
+                .map(|&a| if rng.bool() { a as isize } else { a as isize - n as isize })
                 .collect();
             let mut old = s.iter();
             let to: Vec<usize> =
@@ -94,9 +94,9 @@ pub(super) fn rearranging() -> Vec<Row> {
         }),
         row("squeeze", |rng| {
             let mut s = shape_with(rng, |s| s.len() < 4);
-            let axis = rng.below(s.len() + 1);
+            let axis = rng.usize(..s.len() + 1);
             s.insert(axis, 1);
-            let all = rng.one_in(3);
+            let all = rng.usize(..3) == 0;
             let mut to = s.clone();
             to.remove(axis);
             if all {
@@ -121,7 +121,7 @@ pub(super) fn rearranging() -> Vec<Row> {
         row("broadcast_arrays", |rng| {
             let (s, t) = pair(rng);
             let inputs = vec![real(rng, &s), real(rng, &t)];
-            let which = rng.below(2);
+            let which = rng.usize(..2);
             case(
                 inputs,
                 move |a| Ok(ops::broadcast_arrays(a)?.swap_remove(which)),
@@ -135,10 +135,10 @@ pub(super) fn joining() -> Vec<Row> {
     vec![
         row("concatenate", |rng| {
             let (s, axis, signed) = shape_and_axis(rng);
-            let inputs: Vec<Input> = (0..1 + rng.below(3))
+            let inputs: Vec<Input> = (0..1 + rng.usize(..3))
                 .map(|_| {
                     let mut s = s.clone();
-                    s[axis] = rng.below(4);
+                    s[axis] = rng.usize(..4);
                     real(rng, &s)
                 })
                 .collect();
@@ -146,17 +146,17 @@ pub(super) fn joining() -> Vec<Row> {
         }),
         row("stack", |rng| {
             let s = shape(rng);
-            let axis = rng.below(s.len() + 1);
-            let signed = axis as isize - if rng.one_in(2) { s.len() as isize + 1 } else { 0 };
-            let inputs = (0..1 + rng.below(3)).map(|_| real(rng, &s)).collect();
+            let axis = rng.usize(..s.len() + 1);
+            let signed = axis as isize - if rng.bool() { s.len() as isize + 1 } else { 0 };
+            let inputs = (0..1 + rng.usize(..3)).map(|_| real(rng, &s)).collect();
             case(inputs, move |a| ops::stack(a, signed), move |t| T::stack(t, axis))
         }),
         row("split", |rng| {
             let (mut s, axis, signed) = shape_and_axis(rng);
-            let parts = 1 + rng.below(3);
-            let size = rng.below(3);
+            let parts = 1 + rng.usize(..3);
+            let size = rng.usize(..3);
             s[axis] = parts * size;
-            let which = rng.below(parts);
+            let which = rng.usize(..parts);
             let at: Vec<usize> = (which * size..(which + 1) * size).collect();
             case(
                 vec![real(rng, &s)],
@@ -166,7 +166,7 @@ pub(super) fn joining() -> Vec<Row> {
         }),
         row("tile", |rng| {
             let s = shape_with(rng, |s| s.len() < 4);
-            let reps: Vec<usize> = (0..rng.below(4)).map(|_| rng.below(3)).collect();
+            let reps: Vec<usize> = (0..rng.usize(..4)).map(|_| rng.usize(..3)).collect();
             let oracle_reps = reps.clone();
             case(
                 vec![real(rng, &s)],
@@ -186,7 +186,7 @@ pub(super) fn joining() -> Vec<Row> {
         }),
         row("repeat", |rng| {
             let (s, axis, signed) = shape_and_axis(rng);
-            let (times, flat) = (rng.below(4), rng.one_in(4));
+            let (times, flat) = (rng.usize(..4), rng.usize(..4) == 0);
             let run = move |a: &[Array]| ops::repeat(&a[0], times, (!flat).then_some(signed));
             case(vec![real(rng, &s)], run, move |t| {
                 let (x, axis) = match flat {
@@ -200,8 +200,8 @@ pub(super) fn joining() -> Vec<Row> {
         row("pad", |rng| {
             let s = shape(rng);
             let mut widths: Vec<(usize, usize)> =
-                s.iter().map(|_| (rng.below(3), rng.below(3))).collect();
-            if rng.one_in(3) && !s.is_empty() {
+                s.iter().map(|_| (rng.usize(..3), rng.usize(..3))).collect();
+            if rng.usize(..3) == 0 && !s.is_empty() {
                 widths.truncate(1);
             }
             let each = widths.clone();
@@ -231,16 +231,16 @@ pub(super) fn joining() -> Vec<Row> {
 fn refactored(rng: &mut Rng, n: usize) -> (Vec<usize>, Vec<isize>) {
     let mut sizes = Vec::new();
     let mut left = n;
-    for _ in 0..rng.below(4) {
+    for _ in 0..rng.usize(..4) {
         let divisors: Vec<usize> = (1..=left).filter(|&d| left.is_multiple_of(d)).collect();
-        let d = if left == 0 { rng.below(3) } else { *rng.pick(&divisors) };
+        let d = if left == 0 { rng.usize(..3) } else { *rng.choice(&divisors).unwrap() };
         sizes.push(d);
         left = left.checked_div(d).unwrap_or(1);
     }
     sizes.push(left);
     let mut asked: Vec<isize> = sizes.iter().map(|&n| n as isize).collect();
-    if !sizes.contains(&0) && rng.one_in(3) {
-        let open = rng.below(asked.len());
+    if !sizes.contains(&0) && rng.usize(..3) == 0 {
+        let open = rng.usize(..asked.len());
         asked[open] = -1;
     }
     (sizes, asked)
