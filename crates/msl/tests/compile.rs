@@ -1,9 +1,14 @@
 //! The front door: pieces, template arguments of a launch, diagnostics, hostile input.
 
+#[path = "support/random.rs"]
+mod random;
+
 use anymetal_msl::diagnostic::{Origin, Severity};
 use anymetal_msl::{
     Compilation, FunctionConstant, Options, ParamRole, Piece, Source, TemplateValue, compile, ir,
 };
+
+use crate::random::cases;
 
 fn pieces(texts: &[(&str, Origin, &str)]) -> Source {
     let pieces = texts
@@ -232,32 +237,17 @@ fn limits_are_errors_with_a_code() {
     }
 }
 
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-}
-
 /// A broken program gets diagnostics, never a panic.
 #[test]
 fn no_text_panics() {
     const TEXT: &str = include_str!("features.metal");
     let words: Vec<&str> =
         TEXT.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let seed = 0x5eed_0001;
-    let mut random = Random(seed);
-    for round in 0..40 {
+    cases(40, |rng| {
         let mut mutated: Vec<&str> = words.clone();
-        for _ in 0..1 + random.below(4) {
-            let (a, b) = (random.below(mutated.len()), random.below(mutated.len()));
-            match random.below(4) {
+        for _ in 0..rng.usize(1..5) {
+            let (a, b) = (rng.usize(..mutated.len()), rng.usize(..mutated.len()));
+            match rng.usize(..4) {
                 0 => {
                     mutated.remove(a);
                 }
@@ -268,14 +258,13 @@ fn no_text_panics() {
         }
         let text = mutated.concat();
         let result = std::panic::catch_unwind(|| compile(&file(&text), &Options::default()));
-        let compilation =
-            result.unwrap_or_else(|_| panic!("seed {seed:#x} round {round}:\n{text}"));
+        let compilation = result.unwrap_or_else(|_| panic!("panics:\n{text}"));
         if compilation.module.is_none() {
             let errors =
                 compilation.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-            assert!(errors > 0, "seed {seed:#x} round {round}: no module and no error\n{text}");
+            assert!(errors > 0, "no module and no error\n{text}");
             let internal = compilation.diagnostics.iter().any(|d| d.code.name == "internal");
-            assert!(!internal, "seed {seed:#x} round {round}:\n{text}\n{}", compilation.report());
+            assert!(!internal, "{text}\n{}", compilation.report());
         }
-    }
+    });
 }

@@ -1,26 +1,16 @@
 //! Mutated and random texts through the preprocessor: it must return, with tokens that end in
 //! [`TokenKind::End`], spans that lead to places, and diagnostics that can be rendered.
 
+#[path = "support/random.rs"]
+mod random;
+
 use anymetal_msl::Session;
 use anymetal_msl::diagnostic::{Origin, Report, render};
 use anymetal_msl::prelude::{MLX, STDLIB};
 use anymetal_msl::syntax::{Options, TokenKind, preprocess};
+use fastrand::Rng;
 
-/// A small generator (xorshift), so that a failure's seed is all there is to reproduce it.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() >> 11) as usize % limit.max(1)
-    }
-}
+use crate::random::cases;
 
 /// Pieces that random texts are made of.
 const PIECES: &[&str] = &[
@@ -93,7 +83,7 @@ const PIECES: &[&str] = &[
     ".",
 ];
 
-fn check(text: &str, header: &str, seed: u64) {
+fn check(text: &str, header: &str) {
     let mut options = Options::default();
     options.headers.insert("h".to_owned(), header.into());
     options.limits.tokens = 20_000;
@@ -102,9 +92,9 @@ fn check(text: &str, header: &str, seed: u64) {
     let file = session.add_file("source", Origin::Source, text);
     let tokens = preprocess(&mut session, &[file], &options);
     let (last, others) = tokens.split_last().expect("tokens end with the end");
-    assert_eq!(last.kind, TokenKind::End, "seed {seed}");
+    assert_eq!(last.kind, TokenKind::End);
     for token in others {
-        assert_ne!(token.kind, TokenKind::End, "seed {seed}");
+        assert_ne!(token.kind, TokenKind::End);
         let _ = session.map.place(token.span);
         let _ = session.map.backtrace(token.span);
         if let TokenKind::Ident(name) | TokenKind::Str(name) = token.kind {
@@ -119,44 +109,41 @@ fn check(text: &str, header: &str, seed: u64) {
 
 #[test]
 fn random_texts() {
-    for seed in 1..3000u64 {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    cases(3000, |rng| {
         let mut texts = [String::new(), String::new()];
         for text in &mut texts {
-            for _ in 0..random.below(120) {
-                text.push_str(PIECES[random.below(PIECES.len())]);
+            for _ in 0..rng.usize(..120) {
+                text.push_str(rng.choice(PIECES).unwrap());
             }
         }
-        check(&texts[0], &texts[1], seed);
-    }
+        check(&texts[0], &texts[1]);
+    });
 }
 
 #[test]
 fn mutated_library() {
     let sources: Vec<&str> = STDLIB.iter().chain(MLX).map(|(_, text)| *text).collect();
-    for seed in 1..400u64 {
-        let mut random = Random(seed.wrapping_mul(0xd134_2543_de82_ef95));
-        let source = sources[random.below(sources.len())];
-        let mut characters: Vec<char> =
-            source.chars().skip(random.below(8000)).take(3000).collect();
-        for _ in 0..1 + random.below(40) {
-            let at = random.below(characters.len());
-            match random.below(4) {
+    cases(400, |rng| {
+        let source = rng.choice(&sources).unwrap();
+        let mut characters: Vec<char> = source.chars().skip(rng.usize(..8000)).take(3000).collect();
+        for _ in 0..rng.usize(1..=40) {
+            let place = |rng: &mut Rng| rng.usize(..=characters.len());
+            let (at, from) = (place(rng), place(rng));
+            match rng.usize(..4) {
                 0 => characters.truncate(at.max(100)),
-                1 => drop(characters.drain(at..(at + random.below(20)).min(characters.len()))),
+                1 => drop(characters.drain(at..(at + rng.usize(..20)).min(characters.len()))),
                 2 => {
-                    let piece = PIECES[random.below(PIECES.len())];
+                    let piece = rng.choice(PIECES).unwrap();
                     characters.splice(at..at, piece.chars());
                 }
                 _ => {
-                    let from = random.below(characters.len());
-                    let to = (from + random.below(200)).min(characters.len());
+                    let to = (from + rng.usize(..200)).min(characters.len());
                     let copy: Vec<char> = characters[from..to].to_vec();
                     characters.splice(at..at, copy);
                 }
             }
         }
         let text: String = characters.into_iter().collect();
-        check(&text, "#include \"h\"\n#define A F(A)\n", seed);
-    }
+        check(&text, "#include \"h\"\n#define A F(A)\n");
+    });
 }
