@@ -1,9 +1,14 @@
 //! Operations across lanes against a plain oracle: full and partial simdgroups, whole and
 //! divergent, under every schedule.
 
+#[path = "support/random.rs"]
+mod random;
+
 use anymetal_msl::ir::{parse, verify_canonical};
 use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::{Data, Schedule};
+
+use crate::random::fresh;
 
 const SCHEDULES: [Schedule; 4] =
     [Schedule::Lockstep, Schedule::LaneByLane, Schedule::Reverse, Schedule::Random];
@@ -63,12 +68,6 @@ kernel \"k\" fn 0 (buffer 0 \"x\" {ty}, buffer 1 \"y\" {ty}, buffer 2 \"on\" u32
         .collect()
 }
 
-fn noise(seed: u64, i: usize) -> u64 {
-    let mut x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed.wrapping_mul(0x51_7cc1);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x ^ (x >> 29)
-}
-
 /// Checks `body` against `oracle(lane, lanes)`, where `lanes` has for every lane of the width's
 /// group the inputs of an active lane, and `lane` is the own index there.
 fn check<T: Copy + PartialEq + std::fmt::Debug>(
@@ -79,11 +78,15 @@ fn check<T: Copy + PartialEq + std::fmt::Debug>(
     back: impl Fn(u64) -> T,
     oracle: impl Fn(usize, &[Option<(T, T)>]) -> T,
 ) {
-    let masks: [fn(usize) -> bool; 4] =
-        [|_| true, |t| t % 3 != 1, |t| noise(5, t) % 2 == 0, |t| t == 7 || t == 40];
-    let x: Vec<u64> = (0..THREADS).map(|i| make(noise(1, i))).collect();
-    let y: Vec<u64> = (0..THREADS).map(|i| make(noise(2, i))).collect();
-    for (which, mask) in masks.iter().enumerate() {
+    let mut rng = fresh();
+    let [x, y] = [(); 2].map(|()| (0..THREADS).map(|_| make(rng.u64(..))).collect::<Vec<u64>>());
+    let mut masks: [Box<dyn FnMut(usize) -> bool>; 4] = [
+        Box::new(|_| true),
+        Box::new(|t| t % 3 != 1),
+        Box::new(|_| rng.bool()),
+        Box::new(|t| t == 7 || t == 40),
+    ];
+    for (which, mask) in masks.iter_mut().enumerate() {
         let active: Vec<bool> = (0..THREADS).map(mask).collect();
         let expected: Vec<Option<T>> = (0..THREADS)
             .map(|t| {
@@ -344,8 +347,9 @@ kernel \"k\" fn 0 (buffer 0 \"a\" f32, buffer 1 \"b\" f16, buffer 2 \"out\" f32 
     let module = parse(text).expect("parses");
     verify_canonical(&module).expect("verifies");
     let program = Program::new(&module, "k").expect("flattens");
-    let a: Vec<f32> = (0..72).map(|i| (noise(3, i) % 1000) as f32 / 64.0 - 7.0).collect();
-    let b: Vec<f32> = (0..72).map(|i| (noise(4, i) % 64) as f32 / 8.0).collect();
+    let mut rng = fresh();
+    let a: Vec<f32> = (0..72).map(|_| rng.usize(..1000) as f32 / 64.0 - 7.0).collect();
+    let b: Vec<f32> = (0..72).map(|_| rng.usize(..64) as f32 / 8.0).collect();
     let a_bytes: Vec<u8> = a.iter().flat_map(|x| x.to_le_bytes()).collect();
     let b_bytes: Vec<u8> = b.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect();
     for schedule in SCHEDULES {

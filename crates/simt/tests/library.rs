@@ -9,7 +9,9 @@ mod support;
 use anymetal_msl::builtin::{self, Accuracy};
 use half::{bf16, f16};
 
-use support::{Random, run};
+use fastrand::Rng;
+use support::random::fresh;
+use support::run;
 
 /// Units in the last place of a format with `bits` significant bits and `lowest` as the exponent
 /// of its smallest positive number.
@@ -78,13 +80,12 @@ fn special_floats() -> Vec<f32> {
 }
 
 /// Special values and random ones: any bits, and moderate sizes.
-fn floats(random: &mut Random, count: usize) -> Vec<f32> {
+fn floats(rng: &mut Rng, count: usize) -> Vec<f32> {
     let mut values = special_floats();
     while values.len() < count {
-        let bits = random.next() as u32;
-        values.push(f32::from_bits(bits));
-        values.push((bits as f32 / u32::MAX as f32 - 0.5) * 16.0);
-        values.push((random.next() as u32 as f32 / u32::MAX as f32 - 0.5) * 200.0);
+        values.push(f32::from_bits(rng.u32(..)));
+        values.push((rng.f32() - 0.5) * 16.0);
+        values.push((rng.f32() - 0.5) * 200.0);
     }
     values.truncate(count);
     values
@@ -247,8 +248,8 @@ fn float_of(bytes: &[u8]) -> f64 {
 
 #[test]
 fn float_functions_of_one_argument() {
-    let mut random = Random::new(11);
-    let x = floats(&mut random, 3000);
+    let mut rng = fresh();
+    let x = floats(&mut rng, 3000);
     for (name, oracle) in UNARY {
         for (width, found) in
             values("float", "float", &format!("{name}(a)"), &[float_bytes(&x)], x.len(), 4)
@@ -269,7 +270,7 @@ fn float_functions_of_one_argument() {
 
 #[test]
 fn float_functions_of_two_arguments() {
-    let mut random = Random::new(12);
+    let mut rng = fresh();
     let special = special_floats();
     let (mut x, mut y) = (Vec::new(), Vec::new());
     for &a in &special {
@@ -278,8 +279,8 @@ fn float_functions_of_two_arguments() {
             y.push(b);
         }
     }
-    x.extend(floats(&mut random, 2000).into_iter().skip(special.len()));
-    y.extend(floats(&mut random, 2000).into_iter().rev());
+    x.extend(floats(&mut rng, 2000).into_iter().skip(special.len()));
+    y.extend(floats(&mut rng, 2000).into_iter().rev());
     y.truncate(x.len());
     for (name, oracle) in BINARY {
         let arguments = [float_bytes(&x), float_bytes(&y)];
@@ -455,19 +456,17 @@ fn high(ty: Integer, a: i128, b: i128) -> i128 {
     }
 }
 
-fn integers(ty: Integer, random: &mut Random, count: usize) -> Vec<i128> {
+fn integers(ty: Integer, rng: &mut Rng, count: usize) -> Vec<i128> {
     let edges = [0, 1, -1, 2, 7, ty.least(), ty.greatest(), ty.least() + 1, ty.greatest() - 1];
     let mut values: Vec<i128> = edges.iter().map(|&edge| ty.wrap(edge)).collect();
     while values.len() < count {
-        let bits = i128::from(random.next());
+        let bits = i128::from(rng.u64(..));
         values.push(ty.wrap(bits));
-        values.push(ty.wrap(bits >> (random.next() % 64)));
+        values.push(ty.wrap(bits >> rng.u32(..64)));
     }
     values.truncate(count);
     // Every edge should meet every edge.
-    for at in (1..values.len()).rev() {
-        values.swap(at, random.next() as usize % (at + 1));
-    }
+    rng.shuffle(&mut values);
     values
 }
 
@@ -487,10 +486,9 @@ fn check_integers(
     output: Integer,
     expression: &str,
     oracle: IntegerOracle,
-    seed: u64,
+    rng: &mut Rng,
 ) {
-    let mut random = Random::new(seed);
-    let columns: Vec<Vec<i128>> = (0..3).map(|_| integers(ty, &mut random, 200)).collect();
+    let columns: Vec<Vec<i128>> = (0..3).map(|_| integers(ty, rng, 200)).collect();
     let arguments: Vec<Vec<u8>> = columns.iter().map(|column| integer_bytes(ty, column)).collect();
     let size = output.bits as usize / 8;
     for (width, found) in values(ty.name, output.name, expression, &arguments, 200, size) {
@@ -505,18 +503,20 @@ fn check_integers(
 
 #[test]
 fn integer_functions() {
-    for (at, (expression, oracle)) in INTEGERS.iter().enumerate() {
+    let mut rng = fresh();
+    for (expression, oracle) in INTEGERS {
         for ty in Integer::ALL {
-            check_integers(ty, ty, expression, *oracle, 100 + at as u64);
+            check_integers(ty, ty, expression, *oracle, &mut rng);
         }
     }
 }
 
 #[test]
 fn integer_functions_with_other_types() {
+    let mut rng = fresh();
     for ty in Integer::ALL {
         let unsigned = Integer { name: ty.unsigned, signed: false, ..ty };
-        check_integers(ty, unsigned, "absdiff(a, b)", |_, v| (v[0] - v[1]).abs(), 200);
+        check_integers(ty, unsigned, "absdiff(a, b)", |_, v| (v[0] - v[1]).abs(), &mut rng);
         check_integers(
             ty,
             ty,
@@ -525,7 +525,7 @@ fn integer_functions_with_other_types() {
                 Some(product) => ty.saturate(product + v[2]),
                 None => ty.greatest(),
             },
-            201,
+            &mut rng,
         );
     }
     for ty in [Integer::ALL[4], Integer::ALL[5]] {
@@ -537,7 +537,7 @@ fn integer_functions_with_other_types() {
                 let narrow = Integer { bits: 24, ..ty };
                 ty.wrap(narrow.wrap(v[0]) * narrow.wrap(v[1]))
             },
-            202,
+            &mut rng,
         );
         check_integers(
             ty,
@@ -547,21 +547,19 @@ fn integer_functions_with_other_types() {
                 let narrow = Integer { bits: 24, ..ty };
                 ty.wrap(narrow.wrap(v[0]) * narrow.wrap(v[1]) + v[2])
             },
-            203,
+            &mut rng,
         );
     }
 }
 
 #[test]
 fn bit_fields() {
+    let mut rng = fresh();
     for ty in Integer::ALL {
-        let mut random = Random::new(300);
-        let x = integers(ty, &mut random, 150);
-        let y = integers(ty, &mut random, 150);
-        let fields: Vec<(u32, u32)> = x
-            .iter()
-            .map(|_| field(ty, i128::from(random.next()), i128::from(random.next())))
-            .collect();
+        let x = integers(ty, &mut rng, 150);
+        let y = integers(ty, &mut rng, 150);
+        let fields: Vec<(u32, u32)> =
+            x.iter().map(|_| field(ty, i128::from(rng.u64(..)), i128::from(rng.u64(..)))).collect();
         let words = |pick: fn(&(u32, u32)) -> u32| -> Vec<u8> {
             fields.iter().flat_map(|field| pick(field).to_le_bytes()).collect()
         };
@@ -603,8 +601,8 @@ fn bit_fields() {
 #[test]
 fn neighbours_and_parts_of_floats() {
     let x = special_floats();
-    let mut random = Random::new(400);
-    let y: Vec<f32> = x.iter().map(|_| f32::from_bits(random.next() as u32)).collect();
+    let mut rng = fresh();
+    let y: Vec<f32> = x.iter().map(|_| f32::from_bits(rng.u32(..))).collect();
     let text = "#include <metal_stdlib>\nusing namespace metal;\n\
         kernel void k(const device float* x [[buffer(0)]], const device float* y [[buffer(1)]],\n\
         device float* out [[buffer(2)]], uint i [[thread_position_in_grid]]) {\n\
@@ -645,10 +643,8 @@ fn neighbours_and_parts_of_floats() {
 
 #[test]
 fn geometry() {
-    let mut random = Random::new(500);
-    let mut vector = || -> Vec<f32> {
-        (0..3 * 64).map(|_| (random.next() as u32 as f32 / u32::MAX as f32 - 0.5) * 8.0).collect()
-    };
+    let mut rng = fresh();
+    let mut vector = || -> Vec<f32> { (0..3 * 64).map(|_| (rng.f32() - 0.5) * 8.0).collect() };
     let (x, y) = (vector(), vector());
     let text = "#include <metal_stdlib>\nusing namespace metal;\n\
         kernel void k(const device packed_float3* x [[buffer(0)]],\n\
@@ -689,8 +685,8 @@ fn geometry() {
 
 #[test]
 fn common_functions() {
-    let mut random = Random::new(600);
-    let x = floats(&mut random, 300);
+    let mut rng = fresh();
+    let x = floats(&mut rng, 300);
     let y: Vec<f32> = x.iter().rev().copied().collect();
     let arguments = [float_bytes(&x), float_bytes(&y)];
     type Oracle = fn(f32, f32) -> f32;
@@ -742,8 +738,8 @@ fn packing() {
         o[3] = pack_float_to_snorm2x16(unpack_snorm2x16_to_float(v));\n\
         o[4] = pack_float_to_unorm10a2(unpack_unorm10a2_to_float(v));\n\
         o[5] = pack_float_to_srgb_unorm4x8(unpack_unorm4x8_srgb_to_float(v));\n}\n";
-    let mut random = Random::new(700);
-    let x: Vec<u32> = (0..200).map(|_| random.next() as u32).collect();
+    let mut rng = fresh();
+    let x: Vec<u32> = (0..200).map(|_| rng.u32(..)).collect();
     let bytes: Vec<u8> = x.iter().flat_map(|value| value.to_le_bytes()).collect();
     let out = run(text, &[bytes], 200 * 24, 200);
     for (i, &value) in x.iter().enumerate() {

@@ -1,12 +1,18 @@
 //! Verified IR never makes the interpreter panic: kernels are mutated as text; whatever still
 //! verifies is run under a small limit of steps.
 
+#[path = "support/random.rs"]
+mod random;
+
 use anymetal_msl::ir::{parse, verify_canonical};
 use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::{Data, Schedule};
+use fastrand::Rng;
+
+use crate::random::{cases, fresh};
 
 /// Kernels with most kinds of operations, to be mutated.
-const SEEDS: [&str; 3] = [
+const KERNELS: [&str; 3] = [
     "struct $0 \"S\" size 32 align 16 { \"a\": i32x3 @0, \"b\": ptr<device, i32> @16, \"c\": u8 @24 }
 global 0 \"tile\" threadgroup [40 x i32]
 global 1 \"table\" constant [3 x i32] = x010000000200000003000000
@@ -168,15 +174,6 @@ kernel \"k\" fn 0 (buffer 0 \"x\" f32, buffer 1 \"out\" f32 writable)",
 kernel \"k\" fn 0 (buffer 0 \"out\" u32 writable, threadgroup 0 \"t\" u32 writable)",
 ];
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-}
-
 /// Words of the IR that a mutation may put somewhere.
 const WORDS: [&str; 24] = [
     "add",
@@ -205,11 +202,11 @@ const WORDS: [&str; 24] = [
     "transpose",
 ];
 
-fn mutate(text: &str, random: &mut Random) -> String {
+fn mutate(text: &str, rng: &mut Rng) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
-    for _ in 0..1 + random.below(2) {
-        let at = random.below(lines.len());
-        match random.below(5) {
+    for _ in 0..rng.usize(1..3) {
+        let at = rng.usize(..lines.len());
+        match rng.usize(..5) {
             0 => {
                 lines.remove(at);
                 if lines.is_empty() {
@@ -217,21 +214,21 @@ fn mutate(text: &str, random: &mut Random) -> String {
                 }
             }
             1 => {
-                let from = lines[random.below(lines.len())].clone();
+                let from = rng.choice(&lines).unwrap().clone();
                 lines.insert(at, from);
             }
             2 => {
-                let other = random.below(lines.len());
+                let other = rng.usize(..lines.len());
                 lines.swap(at, other);
             }
             _ => {
                 let mut words: Vec<String> = lines[at].split(' ').map(str::to_string).collect();
-                let word = random.below(words.len());
-                words[word] = match random.below(3) {
-                    0 => WORDS[random.below(WORDS.len())].to_string(),
-                    1 => format!("%{}", random.below(36)),
+                let word = rng.usize(..words.len());
+                words[word] = match rng.usize(..3) {
+                    0 => rng.choice(WORDS).unwrap().to_string(),
+                    1 => format!("%{}", rng.usize(..36)),
                     // Keeps the comma: operands stay operands.
-                    _ => format!("%{},", random.below(36)),
+                    _ => format!("%{},", rng.usize(..36)),
                 };
                 lines[at] = words.join(" ");
             }
@@ -240,35 +237,41 @@ fn mutate(text: &str, random: &mut Random) -> String {
     lines.join("\n")
 }
 
+/// Runs kernel `which`, mutated to `text`, and returns whether it verified.
+fn run(which: usize, text: &str, rng: &mut Rng) -> bool {
+    let Ok(module) = parse(text) else { return false };
+    if verify_canonical(&module).is_err() {
+        return false;
+    }
+    let Some(kernel) = module.kernels.first() else { return false };
+    let Ok(program) = Program::new(&module, &kernel.name) else { return false };
+    for schedule in [Schedule::Lockstep, Schedule::Random] {
+        let (input, mut output) = (vec![rng.u8(..); 200], vec![0u8; 200]);
+        let mut buffers = vec![Data::Read(&input), Data::Write(&mut output)];
+        if which == 2 {
+            buffers.remove(0);
+        }
+        let mut launch = Launch::new(&program, buffers, [45, 1, 1], [45, 1, 1]);
+        launch.threadgroup_memory = if which == 2 { vec![128] } else { Vec::new() };
+        (launch.schedule, launch.seed) = (schedule, rng.u64(..));
+        launch.limits.steps = 2000;
+        // Any result will do, as long as there is one.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| launch.run()));
+        assert!(result.is_ok(), "panics under {schedule:?}:\n{text}");
+    }
+    true
+}
+
 #[test]
 fn verified_mutants_never_panic() {
-    let mut ran = 0;
-    for round in 0..24_000u64 {
-        let mut random = Random(round.wrapping_mul(0x9e37_79b9));
-        let seed = SEEDS[round as usize % SEEDS.len()];
-        let text = if round < 3 { seed.to_string() } else { mutate(seed, &mut random) };
-        let Ok(module) = parse(&text) else { continue };
-        if verify_canonical(&module).is_err() {
-            assert!(round >= 3, "a seed does not verify: {:?}", verify_canonical(&module));
-            continue;
-        }
-        let Some(kernel) = module.kernels.first() else { continue };
-        let Ok(program) = Program::new(&module, &kernel.name) else { continue };
-        ran += 1;
-        for schedule in [Schedule::Lockstep, Schedule::Random] {
-            let (input, mut output) = (vec![round as u8; 200], vec![0u8; 200]);
-            let mut buffers = vec![Data::Read(&input), Data::Write(&mut output)];
-            if round % 3 == 2 {
-                buffers.remove(0);
-            }
-            let mut launch = Launch::new(&program, buffers, [45, 1, 1], [45, 1, 1]);
-            launch.threadgroup_memory = if round % 3 == 2 { vec![128] } else { Vec::new() };
-            (launch.schedule, launch.seed) = (schedule, round);
-            launch.limits.steps = 2000;
-            // Any result will do, as long as there is one.
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| launch.run()));
-            assert!(result.is_ok(), "round {round} under {schedule:?} panics:\n{text}");
-        }
+    for (which, text) in KERNELS.iter().enumerate() {
+        assert!(run(which, text, &mut fresh()), "kernel {which} does not verify");
     }
+    let mut ran = 0;
+    cases(24_000, |rng| {
+        let which = rng.usize(..KERNELS.len());
+        let text = mutate(KERNELS[which], rng);
+        ran += usize::from(run(which, &text, rng));
+    });
     assert!(ran > 1000, "only {ran} mutants verified");
 }

@@ -3,7 +3,8 @@
 
 mod support;
 
-use support::{Random, run};
+use support::random::fresh;
+use support::run;
 
 fn words(bytes: &[u8]) -> Vec<u32> {
     bytes.chunks(4).map(|part| u32::from_le_bytes(part.try_into().expect("four bytes"))).collect()
@@ -134,8 +135,8 @@ fn matrices() {
         out[0] = determinant(a); out[1] = determinant(b); out[2] = determinant(c);\n\
         float3x2 t = transpose(d);\n\
         out[3] = t[2][1]; out[4] = t[0][1]; out[5] = t[1][0];\n}\n";
-    let mut random = Random::new(3);
-    let x: Vec<f32> = (0..16).map(|_| (random.next() % 19) as f32 - 9.0).collect();
+    let mut rng = fresh();
+    let x: Vec<f32> = (0..16).map(|_| rng.usize(..19) as f32 - 9.0).collect();
     let out = floats(&run(text, &[float_bytes(&x)], 24, 1));
     // Small integers: every step is exact.
     fn determinant(m: &[Vec<f64>]) -> f64 {
@@ -239,8 +240,8 @@ fn atomics() {
         while (!atomic_compare_exchange_weak_explicit(out + 4, &old, old + 3, memory_order_relaxed, memory_order_relaxed)) {}\n\
         simdgroup_barrier(mem_flags::mem_none);\n\
         }\n";
-    let mut random = Random::new(5);
-    let x: Vec<u32> = (0..100).map(|_| random.next() as u32).collect();
+    let mut rng = fresh();
+    let x: Vec<u32> = (0..100).map(|_| rng.u32(..)).collect();
     let out = words(&run(text, &[word_bytes(&x)], 20, 100));
     assert_eq!(out[0], 200);
     assert_eq!(out[1], x.iter().copied().max().expect("some"));
@@ -263,9 +264,9 @@ fn simdgroup_matrices() {
         simdgroup_store(d, out, 8);\n\
         simdgroup_multiply(d, x, y);\n\
         simdgroup_store(d, out + 64, 8, ulong2(0, 0), true);\n}\n";
-    let mut random = Random::new(6);
-    let a: Vec<f32> = (0..9 * 16).map(|_| (random.next() % 17) as f32 - 8.0).collect();
-    let b: Vec<f32> = (0..64).map(|_| (random.next() % 17) as f32 - 8.0).collect();
+    let mut rng = fresh();
+    let a: Vec<f32> = (0..9 * 16).map(|_| rng.usize(..17) as f32 - 8.0).collect();
+    let b: Vec<f32> = (0..64).map(|_| rng.usize(..17) as f32 - 8.0).collect();
     let halves: Vec<u8> =
         b.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()).collect();
     let out = floats(&run(text, &[float_bytes(&a), halves], 512, 32));
@@ -292,10 +293,8 @@ fn complex_numbers() {
         o[6] = m.real; o[7] = m.imag; o[8] = l.real; o[9] = l.imag; o[10] = z.real; o[11] = z.imag;\n\
         o[12] = a < b ? 1.0f : 0.0f; o[13] = static_cast<float>(a); o[14] = a == x[i] ? 1.0f : 0.0f;\n\
         float2 v = x[i]; o[15] = v.y;\n}\n";
-    let mut random = Random::new(8);
-    let mut vector = || -> Vec<f32> {
-        (0..128).map(|_| (random.next() as u32 as f32 / u32::MAX as f32 - 0.5) * 6.0).collect()
-    };
+    let mut rng = fresh();
+    let mut vector = || -> Vec<f32> { (0..128).map(|_| (rng.f32() - 0.5) * 6.0).collect() };
     let (x, y) = (vector(), vector());
     let out = floats(&run(text, &[float_bytes(&x), float_bytes(&y)], 64 * 64, 64));
     for i in 0..64 {

@@ -1,15 +1,14 @@
-//! The scalar semantics against wider arithmetic: special values and seeded random ones.
+//! The scalar semantics against wider arithmetic: special values and random ones.
+
+#[path = "support/random.rs"]
+mod random;
 
 use anymetal_msl::ir::{BinaryOp, Scalar};
 use anymetal_simt::scalar::{self, Float, Int, fma32};
+use fastrand::Rng;
 use half::{bf16, f16};
 
-fn noise(i: u64) -> u64 {
-    let mut x = i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
+use crate::random::fresh;
 
 #[test]
 fn integers_are_total() {
@@ -59,8 +58,8 @@ fn integers_are_total() {
 fn fused_multiply_add_rounds_once() {
     // The standard library's fused operation is the oracle.
     let special = [0.0, -0.0, 1.0, f32::MIN_POSITIVE, 1e-45, f32::MAX, f32::INFINITY, f32::NAN];
-    let random = |i: u64| f32::from_bits(noise(i) as u32);
-    let near = |i: u64| f32::from_bits(0x3f80_0000 ^ (noise(i) as u32 & 0x83ff_ffff));
+    let random = |rng: &mut Rng| f32::from_bits(rng.u32(..));
+    let near = |rng: &mut Rng| f32::from_bits(0x3f80_0000 ^ (rng.u32(..) & 0x83ff_ffff));
     let check = |a: f32, b: f32, c: f32| {
         let (got, want) = (fma32(a, b, c), a.mul_add(b, c));
         let same = got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan());
@@ -71,12 +70,13 @@ fn fused_multiply_add_rounds_once() {
             special.iter().for_each(|&c| check(a, b, -c));
         }
     }
-    for i in 0..300_000 {
-        check(random(3 * i), random(3 * i + 1), random(3 * i + 2));
-        let (a, b) = (near(3 * i), near(3 * i + 1));
+    let rng = &mut fresh();
+    for _ in 0..300_000 {
+        check(random(rng), random(rng), random(rng));
+        let (a, b) = (near(rng), near(rng));
         // A sum that nearly cancels, and one with a far smaller addend.
         check(a, b, -(a * b));
-        check(a, b, near(3 * i + 2) * 1e-9);
+        check(a, b, near(rng) * 1e-9);
     }
 }
 
@@ -93,9 +93,9 @@ fn round_by_hand(x: f64, digits: i32, lowest: i32, largest: f64) -> f64 {
 
 #[test]
 fn narrow_floats_round_once() {
-    for i in 0..200_000u64 {
-        let f = |k: u64| f16::from_bits(noise(3 * i + k) as u16);
-        let (a, b, c) = (f(0), f(1), f(2));
+    let mut rng = fresh();
+    for _ in 0..200_000 {
+        let [a, b, c] = [(); 3].map(|()| f16::from_bits(rng.u16(..)));
         if a.is_finite() && b.is_finite() && c.is_finite() {
             let exact = a.to_f64() * b.to_f64();
             let product = scalar::float_binary(BinaryOp::Mul, a, b).to_f64();
@@ -107,8 +107,7 @@ fn narrow_floats_round_once() {
                 assert_eq!(fused, round_by_hand(sum, 10, -24, 65504.0), "{a} * {b} + {c}");
             }
         }
-        let b16 = |k: u64| bf16::from_bits((0x3f80 ^ (noise(5 * i + k) & 0x83ff)) as u16);
-        let (a, b) = (b16(0), b16(1));
+        let [a, b] = [(); 2].map(|()| bf16::from_bits(0x3f80 ^ (rng.u16(..) & 0x83ff)));
         if a.is_finite() && b.is_finite() {
             let sum = a.to_f64() + b.to_f64();
             let got = scalar::float_binary(BinaryOp::Add, a, b).to_f64();
@@ -129,8 +128,9 @@ fn conversions_saturate_and_round() {
     assert_eq!(f32_to(Scalar::Bool, -0.0), 0);
     assert_eq!(scalar::convert(Scalar::I32, Scalar::U16, -1i64 as u64), 0xffff);
     assert_eq!(scalar::convert(Scalar::I32, Scalar::U64, -1i64 as u64), u64::MAX);
-    for i in 0..100_000 {
-        let x = noise(i) as i64 >> (noise(i + 7) % 64);
+    let mut rng = fresh();
+    for _ in 0..100_000 {
+        let x = rng.i64(..) >> rng.u32(..64);
         let narrow = scalar::convert(Scalar::I64, Scalar::BF16, x as u64) as u16;
         // An i64 of up to 53 bits is exact in f64.
         if x.unsigned_abs() < 1 << 53 {

@@ -5,14 +5,20 @@
 //! meaning of "together" decides what the operations across lanes see, so equal results mean that
 //! the masks of lockstep and the positions of single lanes agree.
 
+#[path = "support/random.rs"]
+mod random;
+
 use std::fmt::Write;
 
 use anymetal_msl::ir::{parse, verify_canonical};
 use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::{Data, Schedule};
+use fastrand::Rng;
+
+use crate::random::cases;
 
 struct Generator {
-    state: u64,
+    rng: Rng,
     value: u32,
     region: u32,
     text: String,
@@ -28,8 +34,7 @@ const VARS: u32 = 3;
 
 impl Generator {
     fn below(&mut self, n: u32) -> u32 {
-        self.state = self.state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((self.state >> 33) as u32) % n
+        self.rng.u32(..n)
     }
 
     fn fresh(&mut self) -> u32 {
@@ -186,9 +191,9 @@ impl Generator {
     }
 
     /// A kernel and the function it may call, which may leave from anywhere.
-    fn module(seed: u64) -> String {
+    fn module(rng: &mut Rng) -> String {
         let mut g = Generator {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            rng: rng.fork(),
             value: 100,
             region: 0,
             text: String::new(),
@@ -251,15 +256,16 @@ impl Generator {
 #[test]
 fn schedules_agree() {
     let mut compared = 0;
-    for seed in 0..800u64 {
-        let text = Generator::module(seed);
-        let module = parse(&text).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+    cases(800, |rng| {
+        let text = Generator::module(rng);
+        let module = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         if let Err(error) = verify_canonical(&module) {
             // An exit in the middle of a generated block is the only thing that may be wrong.
-            assert!(error.message.contains("terminator"), "seed {seed}: {error}\n{text}");
-            continue;
+            assert!(error.message.contains("terminator"), "{error}\n{text}");
+            return;
         }
         let program = Program::new(&module, "k").expect("flattens");
+        let seed = rng.u64(..);
         let run = |schedule| {
             let mut out = vec![0u8; 45 * 16];
             let mut launch =
@@ -270,13 +276,13 @@ fn schedules_agree() {
             (out, result.map(|report| (report.findings, report.lane_steps)))
         };
         let expected = run(Schedule::Lockstep);
-        assert!(expected.1.is_ok(), "seed {seed}: {:?}\n{text}", expected.1);
+        assert!(expected.1.is_ok(), "{:?}\n{text}", expected.1);
         for schedule in [Schedule::LaneByLane, Schedule::Reverse, Schedule::Random] {
             let got = run(schedule);
-            assert!(got.0 == expected.0, "seed {seed} differs under {schedule:?}\n{text}");
-            assert_eq!(got.1, expected.1, "seed {seed} under {schedule:?}");
+            assert!(got.0 == expected.0, "differs under {schedule:?}\n{text}");
+            assert_eq!(got.1, expected.1, "under {schedule:?}\n{text}");
         }
         compared += 1;
-    }
+    });
     assert!(compared > 500, "only {compared} kernels were valid");
 }

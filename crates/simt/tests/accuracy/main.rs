@@ -10,13 +10,14 @@ mod exact;
 mod support;
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anymetal_msl::builtin::{self, Accuracy};
+use fastrand::Rng;
 use half::{bf16, f16};
 
 use crate::exact::{Exact, Oracle};
-use crate::support::{Random, run};
+use crate::support::random::fresh;
+use crate::support::run;
 
 const TABLE: &str = include_str!("table.txt");
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/accuracy.md");
@@ -134,19 +135,12 @@ fn want(oracle: &mut Oracle, name: &str, args: &[f32]) -> Option<Exact> {
     }
 }
 
-fn seed() -> u64 {
-    let given = std::env::var("ANYMETAL_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);
-    given.unwrap_or_else(now)
-}
-
 /// Random arguments: any bits, moderate numbers, and numbers from 0 to 1.
-fn random_args(random: &mut Random, arity: usize, count: usize) -> Vec<Vec<f32>> {
-    let unit = |random: &mut Random| (random.next() >> 40) as f32 / (1u64 << 24) as f32;
+fn random_args(rng: &mut Rng, arity: usize, count: usize) -> Vec<Vec<f32>> {
     let mut next = |n: usize| match n % 3 {
-        0 => f32::from_bits(random.next() as u32),
-        1 => (unit(random) - 0.5) * 200.0,
-        _ => unit(random),
+        0 => f32::from_bits(rng.u32(..)),
+        1 => (rng.f32() - 0.5) * 200.0,
+        _ => rng.f32(),
     };
     (0..count).map(|n| (0..arity).map(|k| next(n + k)).collect()).collect()
 }
@@ -194,49 +188,43 @@ fn hard_inputs_keep_the_bounds() {
 
 #[test]
 fn random_inputs_keep_the_bounds() {
-    let seed = seed();
     let mut oracle = Oracle::new();
-    let mut random = Random::new(seed);
+    let mut rng = fresh();
     for (name, arity) in functions() {
-        let args = random_args(&mut random, arity, 150);
+        let args = random_args(&mut rng, arity, 150);
         let (error, at) = worst(name, FLOAT, &args, &mut oracle);
-        assert!(error <= bound(name), "{name}{at:?}: {error} ulp; ANYMETAL_TEST_SEED={seed}");
+        assert!(error <= bound(name), "{name}{at:?}: {error} ulp");
     }
 }
 
 #[test]
 fn half_and_bfloat_are_the_float_result_rounded() {
-    let seed = seed();
     let mut oracle = Oracle::new();
-    let mut random = Random::new(seed);
+    let mut rng = fresh();
     for (name, arity) in functions() {
         for format in [HALF, BFLOAT] {
             let narrow = |x: f32| match format.name {
                 "half" => f16::from_f32(x).to_f32(),
                 _ => bf16::from_f32(x).to_f32(),
             };
-            let mut args = random_args(&mut random, arity, 60);
+            let mut args = random_args(&mut rng, arity, 60);
             args.iter_mut().flatten().for_each(|x| *x = narrow(*x));
             // Half a unit for the rounding, and the float's error in units that much larger.
             let limit = 0.5 + bound(name) * 2f64.powi(format.bits - FLOAT.bits);
             let (error, at) = worst(name, format, &args, &mut oracle);
-            assert!(
-                error <= limit,
-                "{name}{at:?} of {}: {error} ulp; ANYMETAL_TEST_SEED={seed}",
-                format.name
-            );
+            assert!(error <= limit, "{name}{at:?} of {}: {error} ulp", format.name);
         }
     }
 }
 
 #[test]
 fn namespaces_share_one_definition() {
-    let mut random = Random::new(seed());
+    let mut rng = fresh();
     for (name, arity) in functions() {
         if name == "log1p" {
             continue;
         }
-        let args = random_args(&mut random, arity, 60);
+        let args = random_args(&mut rng, arity, 60);
         let bits = |call: &str| -> Vec<u64> {
             compute(call, FLOAT, &args).into_iter().map(f64::to_bits).collect()
         };

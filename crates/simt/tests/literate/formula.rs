@@ -137,10 +137,8 @@ fn call(name: &str, args: &[f64], i: f64) -> f64 {
         ("popcount", [x]) => (*x as i64 as u64).count_ones().into(),
         // Uniform in [0, 1), one stream per seed.
         ("rand", [seed]) => {
-            let mut x = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (*seed as u64) << 17;
-            x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((x ^ (x >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+            // What neighbouring seeds draw is related; what their forks draw is not.
+            fastrand::Rng::with_seed((*seed as u64) << 32 | i as u64).fork().f64()
         }
         _ => f64::NAN,
     }

@@ -1,27 +1,11 @@
 //! What tests that start from MSL text share: compile, launch, and random numbers.
 
+pub(crate) mod random;
+
 use anymetal_msl::diagnostic::Origin;
 use anymetal_msl::{Options, Piece, Source, compile};
 use anymetal_simt::interp::{Launch, Program};
 use anymetal_simt::launch::Data;
-
-/// Xorshift, so that a seed is all there is to reproduce a failure.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// A generator.
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// The next 64 bits.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
 
 /// Compiles `text`, runs its kernel on `threads` threads with the inputs in its first buffers and
 /// the output, of `out_bytes` bytes, in the next one, and returns the output.
