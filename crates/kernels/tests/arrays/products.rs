@@ -55,7 +55,7 @@ fn close<T: Element>(rng: &mut Rng, value: fn(&mut Rng) -> T, real: fn(T) -> f64
 fn float_products_are_close() {
     check(250, |rng| {
         close(rng, |r| signed(r) as f32, |x| x as f64, 6e-8);
-        close(rng, |r| signed(r), |x| x, 2e-16);
+        close(rng, signed, |x| x, 2e-16);
         close(rng, |r| f16::from_f64(signed(r)), f16::to_f64, 4.9e-4);
         close(rng, |r| bf16::from_f64(signed(r)), bf16::to_f64, 3.92e-3);
     });

@@ -66,12 +66,12 @@ fn expected<E: Number>(case: &Case, g: &[f64]) -> Expected {
                 };
                 add(3, h, [-p.sink * dot, p.sink * dot_size, p.sink * dot_outer]);
                 let query = row(case, &q, 0, [b, h, i]);
-                for j in 0..keys {
+                for (j, product) in products.iter().enumerate() {
                     let key = row(case, &k, 1, [b, key_head, j]);
                     let live = if p.live[j] { p.keys[j] * case.scale } else { 0.0 };
                     let slope = [
-                        if p.live[j] { live * (products[j][0] - dot) } else { 0.0 },
-                        live * (products[j][1] + dot_size),
+                        if p.live[j] { live * (product[0] - dot) } else { 0.0 },
+                        live * (product[1] + dot_size),
                         live * dot_outer,
                     ];
                     let m = (b * key_heads + key_head) * keys + j;

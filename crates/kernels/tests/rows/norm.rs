@@ -121,7 +121,7 @@ fn all_dtypes_and_sizes_follow_the_stages() {
                     (Kind::Layer, None, Some(&bias)),
                     (Kind::Layer, Some(&weight), Some(&bias)),
                 ] {
-                    Case { kind, x, layout, weight, bias, eps: 1e-5, dtype }.check(&place);
+                    Case { kind, x, layout, weight, bias, eps: 1e-5, dtype }.check(place);
                 }
             });
         }
