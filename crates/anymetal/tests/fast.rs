@@ -10,7 +10,7 @@ use std::slice::from_ref;
 use anymetal::fast::{self, AttentionOptions, EmptyRows, Mask, RopeOptions};
 use anymetal::{Array, Dtype, Result, grad, jvp, ops, vjp, vmap};
 use fastrand::Rng;
-use support::matrix::fresh;
+use support::matrix::random::fresh;
 use support::{close, everywhere, normal};
 
 /// Tolerance of one rounding to a dtype, with room for the different order of float32 sums.

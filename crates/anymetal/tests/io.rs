@@ -274,7 +274,7 @@ fn broken_safetensors_files_are_refused_with_the_reason() {
 /// and what loads can be computed with.
 #[test]
 fn mutated_files_never_panic() {
-    let mut rng = matrix::fresh();
+    let mut rng = matrix::random::fresh();
     let folder = tempfile::tempdir().unwrap();
     let x = ops::arange(0.0, 6.0, 1.0, Dtype::F32).unwrap().reshape(&[2, 3]).unwrap();
     let y = x.astype(Dtype::Complex64).unwrap();

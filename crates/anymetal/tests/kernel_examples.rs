@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use anymetal::fast::{self, MetalKernel};
 use anymetal::{Array, CustomFunction, Dtype, Result, ops, vjp};
-use support::matrix::fresh;
+use support::matrix::random::fresh;
 use support::{close, everywhere, normal};
 
 #[test]

@@ -4,7 +4,7 @@ mod support;
 
 use anymetal::fast::{self, Bounds};
 use anymetal::{Array, CustomFunction, Dtype, Error, Result, grad, ops, vmap};
-use support::matrix::fresh;
+use support::matrix::random::fresh;
 use support::{close, everywhere, normal};
 
 /// The published example of a kernel with a header, whose helper uses the template name of the

@@ -1,6 +1,6 @@
 //! The front door: pieces, template arguments of a launch, diagnostics, hostile input.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use anymetal_msl::diagnostic::{Origin, Severity};

@@ -1,7 +1,7 @@
 //! Mutated and random texts through the preprocessor: it must return, with tokens that end in
 //! [`TokenKind::End`], spans that lead to places, and diagnostics that can be rendered.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use anymetal_msl::Session;

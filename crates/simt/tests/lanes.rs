@@ -1,7 +1,7 @@
 //! Operations across lanes against a plain oracle: full and partial simdgroups, whole and
 //! divergent, under every schedule.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use anymetal_msl::ir::{parse, verify_canonical};

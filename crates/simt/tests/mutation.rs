@@ -1,7 +1,7 @@
 //! Verified IR never makes the interpreter panic: kernels are mutated as text; whatever still
 //! verifies is run under a small limit of steps.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use anymetal_msl::ir::{parse, verify_canonical};

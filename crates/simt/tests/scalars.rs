@@ -1,6 +1,6 @@
 //! The scalar semantics against wider arithmetic: special values and random ones.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use anymetal_msl::ir::{BinaryOp, Scalar};

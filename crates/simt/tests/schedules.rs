@@ -5,7 +5,7 @@
 //! meaning of "together" decides what the operations across lanes see, so equal results mean that
 //! the masks of lockstep and the positions of single lanes agree.
 
-#[path = "support/random.rs"]
+#[path = "../../../tests/random.rs"]
 mod random;
 
 use std::fmt::Write;

@@ -6,7 +6,8 @@ use anymetal::device::fake;
 use anymetal::{Array, Device, Dtype, Result, finfo, jvp, ops, vjp, vmap};
 use fastrand::Rng;
 
-use crate::matrix::{self, fresh_seed};
+use crate::matrix;
+use crate::matrix::random::fresh_seed;
 use crate::oracle::T;
 use crate::table::{Case, Input, Kind, Row, between, rows};
 

@@ -3,7 +3,7 @@
 use anymetal::{Array, Complex64, Dtype, Result, grad, jvp, ops, vjp};
 use fastrand::Rng;
 
-use crate::matrix::fresh;
+use crate::matrix::random::fresh;
 use crate::table::between;
 
 fn complex(rng: &mut Rng, n: usize) -> Vec<Complex64> {

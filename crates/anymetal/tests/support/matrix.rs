@@ -1,15 +1,18 @@
-//! The instruction-set levels and thread counts that tests force, and the seeds they draw from.
+//! The instruction-set levels and thread counts that tests force.
 //!
 //! An ordinary run forces a place of the matrix on a tenth of the checks, drawn by
 //! `ANYMETAL_TEST_SEED` (which `cargo xtask test` sets and prints); with `ANYMETAL_TEST_FULL`
 //! every check runs in every place.
 #![allow(dead_code, reason = "every test crate that includes this uses a part of it")]
 
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+#[path = "../../../../tests/random.rs"]
+pub(crate) mod random;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anymetal::device::with_threads;
 use anymetal_kernels::simd::{Level, available, with_level};
-use fastrand::Rng;
+use random::fresh_seed;
 
 /// A level and a number of threads.
 pub(crate) type Place = (Level, usize);
@@ -22,20 +25,6 @@ pub(crate) fn every() -> Vec<Place> {
 /// Whether the whole matrix is asked for.
 pub(crate) fn full() -> bool {
     std::env::var_os("ANYMETAL_TEST_FULL").is_some()
-}
-
-/// A seed that differs in every run unless `ANYMETAL_TEST_SEED` sets it.
-pub(crate) fn fresh_seed() -> u64 {
-    let given = std::env::var("ANYMETAL_TEST_SEED").ok().and_then(|s| s.parse().ok());
-    given.unwrap_or_else(|| RandomState::new().hash_one(0))
-}
-
-/// A generator with a fresh seed, which is printed: the test harness shows what a failed test
-/// printed.
-pub(crate) fn fresh() -> Rng {
-    let seed = fresh_seed();
-    println!("ANYMETAL_TEST_SEED={seed}");
-    Rng::with_seed(seed)
 }
 
 /// The places in which to run the check of that name, besides the usual one.

@@ -5,7 +5,7 @@ mod elementwise;
 mod indexing;
 mod layouts;
 mod products;
-#[path = "../support/random.rs"]
+#[path = "../../../../tests/random.rs"]
 mod random;
 mod random_bits;
 mod reductions;

@@ -4,5 +4,5 @@
 mod case;
 mod forward;
 mod gradient;
-#[path = "../support/random.rs"]
+#[path = "../../../../tests/random.rs"]
 mod random;

@@ -3,6 +3,6 @@
 
 mod norm;
 mod oracle;
-#[path = "../support/random.rs"]
+#[path = "../../../../tests/random.rs"]
 mod random;
 mod rope;

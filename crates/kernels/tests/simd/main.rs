@@ -10,6 +10,6 @@ mod bytes;
 mod lanes;
 
 mod operations;
-#[path = "../support/random.rs"]
+#[path = "../../../../tests/random.rs"]
 mod random;
 mod transposed;

@@ -1,5 +1,6 @@
 //! What tests that start from MSL text share: compile, launch, and random numbers.
 
+#[path = "../../../../tests/random.rs"]
 pub(crate) mod random;
 
 use anymetal_msl::diagnostic::Origin;
