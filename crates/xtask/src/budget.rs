@@ -72,7 +72,9 @@ fn times(root: &Path) -> Result<(), String> {
         let cpu = children_seconds().zip(before).map(|(after, before)| after - before);
         let optional = |n: Option<f64>| n.map_or(String::from("-"), |n| format!("{n:.1}"));
         let wall = start.elapsed().as_secs_f64();
+        // At once as well as in the table, so that what was measured survives a run cut short.
         rows.push(format!("{wall:9.1} {:>9} {:>9}  {title}", optional(cpu), optional(aim)));
+        println!("{}\n{}", rows[0], rows[rows.len() - 1]);
         Ok::<_, String>(())
     };
     measure("clean build", &["build", "--workspace"], Some(CLEAN))?;
