@@ -4,8 +4,8 @@
 //! are the outer loop, so that a block that had to be converted serves all groups.
 //!
 //! About 94 % of the multiply-add peak is left in the two products, and the softmax takes 6 % of
-//! the time at head size 64 (AVX-512). Blocks of 32, 48, 96 and 128 keys are no faster, there or on
-//! AVX2. A boolean mask costs 5 to 9 %, twice that if it lies in small pages: its rows are far apart.
+//! the time at head size 64 (AVX-512). Blocks of 96 and 128 keys are no faster, nor on AVX2 those of 32
+//! and 48. A boolean mask costs 5 to 9 %, twice that if it lies in small pages: its rows are far apart.
 
 use std::ops::Range;
 
