@@ -305,12 +305,12 @@ fn read(data: &[u8]) {
 /// threads.
 fn peak(threads: usize, pairs: bool) -> f64 {
     const ROUNDS: usize = 200_000;
-    let (mut best, mut flops) = (f64::INFINITY, 0);
+    let flops = multiply_add(1, pairs);
+    let mut best = f64::INFINITY;
     for _ in 0..10 {
         let start = Instant::now();
         par::run(threads, |_| _ = multiply_add(ROUNDS, pairs));
         best = best.min(start.elapsed().as_secs_f64());
-        flops = multiply_add(1, pairs);
     }
     (threads * ROUNDS * flops) as f64 / best / 1e9
 }

@@ -9,7 +9,7 @@
 //! (Dao, "FlashAttention-2", 2023.) The five products are those of the forward kernels: lanes are
 //! query rows for `S`, `dP` and `dQ`, and after a transposition keys for `dV` and `dK`.
 //!
-//! Takes 2.7 to 3.5 times as long as the forward pass with AVX2 (example `attention_speed`): five
+//! Takes 2.4 to 2.7 times as long as the forward pass with AVX2 (example `attention_speed`): five
 //! products against two, the exponentials again, and two transpositions of each tile.
 //!
 //! A task takes some of a group's rows against all their keys and owns its sums for `dK` and

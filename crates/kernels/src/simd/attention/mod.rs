@@ -320,9 +320,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// `a` and `b` must be valid for reads of `2 * LANES` elements.
     unsafe fn zip(self, a: *const bf16, b: *const bf16) -> [Self::V; 2];
 
-    /// Returns four rows of three vectors, `acc[n][m]`, to each of which is added the sum over `count` steps of
-    /// vector `m` of `a`, of which each step has three, times the scalar at `b[n]`, `step` bytes
-    /// further with each step. `None` where compilers do this well.
+    /// Returns four rows of three vectors, `acc[n][m]`, to each of which is added the sum over
+    /// `count` steps of vector `m` of `a`, of which each step has three, times the scalar at
+    /// `b[n]`, `step` bytes further with each step. `None` where compilers do this well.
     ///
     /// # Safety
     /// All those vectors and scalars must be valid for reads.
